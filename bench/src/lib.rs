@@ -1,0 +1,1 @@
+//! Benchmarks of the release binary against a bare actix-web server.

@@ -1,0 +1,1 @@
+//! Access tokens with jsonwebtoken: keys, rotation, JWKS.

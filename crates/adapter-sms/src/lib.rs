@@ -1,0 +1,1 @@
+//! SmsSender: the stub gateway.

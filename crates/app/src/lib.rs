@@ -1,0 +1,1 @@
+//! The actix-web app: config, wiring, handlers, pages, telemetry.

@@ -1,0 +1,3 @@
+//! The `phone-auth` command.
+
+fn main() {}

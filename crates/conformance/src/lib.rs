@@ -1,0 +1,1 @@
+//! The laws of every port, as plain async functions over `&dyn Port`.
