@@ -18,7 +18,11 @@ pub struct CodeLength(u8);
 impl CodeLength {
     /// A length of 6 to 10 digits, or `None`.
     pub const fn new(digits: u8) -> Option<Self> {
-        if digits >= 6 && digits <= 10 { Some(Self(digits)) } else { None }
+        if digits >= 6 && digits <= 10 {
+            Some(Self(digits))
+        } else {
+            None
+        }
     }
 
     /// The number of digits.
@@ -44,7 +48,10 @@ impl Code {
         well_formed.then(|| {
             let mut digits = [0; 10];
             digits[..bytes.len()].copy_from_slice(bytes);
-            Self { digits, length: length.get() }
+            Self {
+                digits,
+                length: length.get(),
+            }
         })
     }
 
@@ -56,7 +63,10 @@ impl Code {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        Self { digits, length: length.get() }
+        Self {
+            digits,
+            length: length.get(),
+        }
     }
 
     /// The digits, for the message that carries them and for nothing else.
@@ -122,13 +132,21 @@ impl Delivery {
 
     /// The first message of a code.
     pub const fn first(now: Timestamp) -> Self {
-        Self { send: 1, status: DeliveryStatus::Queued, queued_at: now }
+        Self {
+            send: 1,
+            status: DeliveryStatus::Queued,
+            queued_at: now,
+        }
     }
 
     /// The message after this one, or `None` after 255.
     pub fn next(self, now: Timestamp) -> Option<Self> {
         let send = self.send.checked_add(1)?;
-        Some(Self { send, status: DeliveryStatus::Queued, queued_at: now })
+        Some(Self {
+            send,
+            status: DeliveryStatus::Queued,
+            queued_at: now,
+        })
     }
 
     /// The same message with another outcome.
@@ -155,7 +173,11 @@ impl Delivery {
     /// The outcome as of `now`: what has been under way longer than [`Self::DEADLINE`] failed.
     pub fn status_at(&self, now: Timestamp) -> DeliveryStatus {
         let lost = self.status == DeliveryStatus::Queued && now >= self.queued_at + Self::DEADLINE;
-        if lost { DeliveryStatus::Failed } else { self.status }
+        if lost {
+            DeliveryStatus::Failed
+        } else {
+            self.status
+        }
     }
 }
 
@@ -213,7 +235,9 @@ impl PhoneCode {
         if guess == digits {
             return Verdict::Correct;
         }
-        Verdict::Incorrect { remaining: self.tries - self.attempts }
+        Verdict::Incorrect {
+            remaining: self.tries - self.attempts,
+        }
     }
 
     /// Whether a guess made at `now` could still be judged.

@@ -1,12 +1,13 @@
 //! What happened, for logs, metrics and audit.
 
+use crate::auth::Part;
 use crate::code::DeliveryStatus;
 use crate::id::{PhoneCodeId, SessionId, UserId};
 use crate::phone::Country;
 use crate::rate_limit::Scope;
 
 /// Something worth counting or auditing. No variant can carry a phone, a code or a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A code was issued and its message queued.
     CodeRequested {
@@ -23,6 +24,8 @@ pub enum Event {
         code: PhoneCodeId,
         /// How it ended.
         status: DeliveryStatus,
+        /// Why no gateway took it, in words that hold no number.
+        error: Option<String>,
     },
     /// A limit refused a call.
     Limited {
@@ -69,5 +72,12 @@ pub enum Event {
     UserDeleted {
         /// Who.
         user: UserId,
+    },
+    /// Something failed that no caller waits for.
+    Trouble {
+        /// What failed.
+        part: Part,
+        /// Why.
+        error: String,
     },
 }

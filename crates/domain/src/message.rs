@@ -83,7 +83,10 @@ impl SmsMessage {
 impl Templates {
     /// Messages in the name of `brand`, for pages served from `host` (no scheme, no port).
     pub fn new(brand: impl Into<String>, host: impl Into<String>) -> Self {
-        Self { brand: brand.into(), host: host.into() }
+        Self {
+            brand: brand.into(),
+            host: host.into(),
+        }
     }
 
     /// The message that carries a sign-in code. The digits stand in it once, in the line that
@@ -106,6 +109,14 @@ impl Templates {
                 "【{brand}】登录验证码见文末，{minutes} 分钟内有效，请勿告诉他人。\n\n@{host} #{digits}"
             ),
         });
-        SmsMessage { id, to, locale, text, template: SmsMessage::SIGN_IN_CODE, code, minutes }
+        SmsMessage {
+            id,
+            to,
+            locale,
+            text,
+            template: SmsMessage::SIGN_IN_CODE,
+            code,
+            minutes,
+        }
     }
 }

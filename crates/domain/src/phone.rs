@@ -75,7 +75,10 @@ impl PhoneKind {
 
     /// The kind of that name, such as `fixed_line_or_mobile`.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, k)| *k)
+        Self::NAMES
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, k)| *k)
     }
 }
 
@@ -105,7 +108,9 @@ impl Country {
     /// Reads a region that the phone metadata knows, such as `CN`.
     pub fn parse(text: &str) -> Option<Self> {
         let wanted = region(text)?;
-        let known = PHONE_NUMBER_UTIL.get_supported_regions().any(|r| r == wanted);
+        let known = PHONE_NUMBER_UTIL
+            .get_supported_regions()
+            .any(|r| r == wanted);
         (known && *wanted.as_region_str() == *text).then(|| Self::from_text(text))
     }
 
@@ -161,7 +166,9 @@ impl PhoneNumber {
             return Err(PhoneError);
         }
         let home = region(default_region.as_str());
-        let number = PHONE_NUMBER_UTIL.parse(spelling, home).map_err(|_| PhoneError)?;
+        let number = PHONE_NUMBER_UTIL
+            .parse(spelling, home)
+            .map_err(|_| PhoneError)?;
         if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
             return Err(PhoneError);
         }
@@ -205,10 +212,18 @@ impl PhoneNumber {
     pub fn masked(&self) -> String {
         let (code, national) = self.e164.split_at(1 + usize::from(self.calling_code_len));
         let n = national.len();
-        let tail = if n >= 9 { 4 } else { 2.min(n.saturating_sub(4)) };
+        let tail = if n >= 9 {
+            4
+        } else {
+            2.min(n.saturating_sub(4))
+        };
         let head = n.saturating_sub(tail + 4).min(3);
         let hidden = "*".repeat(n - head - tail);
-        format!("{code}{}{hidden}{}", &national[..head], &national[n - tail..])
+        format!(
+            "{code}{}{hidden}{}",
+            &national[..head],
+            &national[n - tail..]
+        )
     }
 }
 
@@ -297,7 +312,11 @@ mod tests {
             &"1".repeat(1 << 20),
         ];
         for spelling in odd {
-            assert_eq!(PhoneNumber::parse(spelling, cn()), Err(PhoneError), "{spelling:.40?}");
+            assert_eq!(
+                PhoneNumber::parse(spelling, cn()),
+                Err(PhoneError),
+                "{spelling:.40?}"
+            );
         }
     }
 
@@ -321,7 +340,13 @@ mod tests {
         assert!(policy.allows(&phone("13800138000")));
         assert!(!policy.allows(&phone("+8601062781234")));
         assert!(!policy.allows(&phone("+12025550123")));
-        let anywhere = PhonePolicy { countries: None, ..policy };
-        assert!(!anywhere.allows(&phone("+12025550123")), "the US does not tell mobiles apart");
+        let anywhere = PhonePolicy {
+            countries: None,
+            ..policy
+        };
+        assert!(
+            !anywhere.allows(&phone("+12025550123")),
+            "the US does not tell mobiles apart"
+        );
     }
 }

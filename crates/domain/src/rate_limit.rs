@@ -62,7 +62,10 @@ impl Scope {
 
     /// Whether it counts the caller's own address, so that the caller may be told of it.
     pub const fn is_callers_own(self) -> bool {
-        matches!(self, Self::SendsPerAddress | Self::SendsPerNetwork | Self::FailuresPerAddress)
+        matches!(
+            self,
+            Self::SendsPerAddress | Self::SendsPerNetwork | Self::FailuresPerAddress
+        )
     }
 }
 
@@ -84,7 +87,11 @@ impl CounterKey {
 
 impl fmt::Debug for CounterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CounterKey({})", data_encoding::HEXLOWER.encode(&self.0[..4]))
+        write!(
+            f,
+            "CounterKey({})",
+            data_encoding::HEXLOWER.encode(&self.0[..4])
+        )
     }
 }
 
@@ -138,7 +145,11 @@ impl Limit {
             return Err(LimitError::TooFarApart);
         }
         let slot_ms = if exact { 1 } else { (shortest / SLOTS).max(1) };
-        Ok(Self { windows: windows.into(), slot_ms, longest_ms: longest })
+        Ok(Self {
+            windows: windows.into(),
+            slot_ms,
+            longest_ms: longest,
+        })
     }
 
     /// The windows.
@@ -153,7 +164,11 @@ impl Limit {
 
     /// Rounded up, so that a hit is counted for its whole window and at most a slot longer.
     fn slot_of(&self, at: Timestamp) -> Timestamp {
-        Timestamp::from_millis(at.as_millis().div_ceil(self.slot_ms).saturating_mul(self.slot_ms))
+        Timestamp::from_millis(
+            at.as_millis()
+                .div_ceil(self.slot_ms)
+                .saturating_mul(self.slot_ms),
+        )
     }
 }
 
@@ -246,7 +261,13 @@ impl Counter {
                     // Most counters have one hit: a pending code costs the bytes it needs.
                     self.hits.reserve_exact(self.hits.len().max(1));
                 }
-                self.hits.insert(i, Hit { at, count: charge.cost });
+                self.hits.insert(
+                    i,
+                    Hit {
+                        at,
+                        count: charge.cost,
+                    },
+                );
             }
         }
     }
@@ -270,7 +291,10 @@ impl Counter {
 
     /// When a store may forget the counter of that limit.
     pub fn expires_at(&self, limit: &Limit) -> Timestamp {
-        let last = self.hits.last().map_or_else(Timestamp::default, |hit| hit.at);
+        let last = self
+            .hits
+            .last()
+            .map_or_else(Timestamp::default, |hit| hit.at);
         last + Duration::from_millis(limit.longest_ms)
     }
 
@@ -308,7 +332,10 @@ mod tests {
     fn charge(windows: &[(u32, u64)], cost: u32) -> Charge {
         let windows = windows
             .iter()
-            .map(|(count, secs)| Window { count: *count, period: Duration::from_secs(*secs) })
+            .map(|(count, secs)| Window {
+                count: *count,
+                period: Duration::from_secs(*secs),
+            })
             .collect();
         Charge {
             scope: Scope::SendsPerPhone,
@@ -329,16 +356,22 @@ mod tests {
         for secs in [0, 60, 120] {
             assert_eq!(counter.admit(&charge, at(secs)), Ok(()));
             counter.record(&charge, at(secs));
-            assert_eq!(counter.admit(&charge, at(secs + 59)).is_ok(), false);
+            assert!(counter.admit(&charge, at(secs + 59)).is_err());
         }
-        assert_eq!(counter.admit(&charge, at(180)), Err(Duration::from_secs(3420)));
+        assert_eq!(
+            counter.admit(&charge, at(180)),
+            Err(Duration::from_secs(3420))
+        );
         assert_eq!(counter.admit(&charge, at(3600)), Ok(()));
     }
 
     #[test]
     fn a_charge_that_never_fits_is_refused() {
         let charge = charge(&[(5, 60)], 6);
-        assert_eq!(Counter::default().admit(&charge, at(0)), Err(Duration::from_secs(60)));
+        assert_eq!(
+            Counter::default().admit(&charge, at(0)),
+            Err(Duration::from_secs(60))
+        );
     }
 
     #[test]
@@ -354,7 +387,10 @@ mod tests {
 
     #[test]
     fn windows_that_make_no_limit_are_refused() {
-        let window = |count, secs| Window { count, period: Duration::from_secs(secs) };
+        let window = |count, secs| Window {
+            count,
+            period: Duration::from_secs(secs),
+        };
         assert_eq!(Limit::new(vec![]), Err(LimitError::Empty));
         assert_eq!(Limit::new(vec![window(0, 1)]), Err(LimitError::Empty));
         assert_eq!(Limit::new(vec![window(1, 0)]), Err(LimitError::Empty));

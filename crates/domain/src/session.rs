@@ -29,8 +29,12 @@ impl Caller {
     /// A caller at that address, which calls itself `user_agent`. An IPv4-mapped IPv6 address
     /// counts as the IPv4 address it is; a long user agent is cut.
     pub fn new(address: IpAddr, user_agent: Option<&str>) -> Self {
-        let user_agent = user_agent.map(|text| text[..text.floor_char_boundary(MAX_USER_AGENT)].to_owned());
-        Self { address: address.to_canonical(), user_agent }
+        let user_agent =
+            user_agent.map(|text| text[..text.floor_char_boundary(MAX_USER_AGENT)].to_owned());
+        Self {
+            address: address.to_canonical(),
+            user_agent,
+        }
     }
 }
 
@@ -151,7 +155,10 @@ impl SessionToken {
         entropy.fill(&mut bytes[16..16 + SECRET_LEN]);
         let tag = vault.token_tag(usage, session, &bytes[16..16 + SECRET_LEN]);
         bytes[16 + SECRET_LEN..].copy_from_slice(&tag);
-        Self { session, text: Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_ref())) }
+        Self {
+            session,
+            text: Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_ref())),
+        }
     }
 
     /// Reads a token that this product made for that use, or `None` for anything else.
@@ -160,13 +167,18 @@ impl SessionToken {
         if BASE64URL_NOPAD.decode_len(text.len()) != Ok(TOKEN_LEN) {
             return None;
         }
-        BASE64URL_NOPAD.decode_mut(text.as_bytes(), bytes.as_mut()).ok()?;
+        BASE64URL_NOPAD
+            .decode_mut(text.as_bytes(), bytes.as_mut())
+            .ok()?;
         let (id, rest) = bytes.split_first_chunk::<16>()?;
         let (secret, tag) = rest.split_at(SECRET_LEN);
         let session = SessionId::from_bytes(*id);
         vault
             .token_tag_is_ours(usage, session, secret, tag)
-            .then(|| Self { session, text: Zeroizing::new(text.to_owned()) })
+            .then(|| Self {
+                session,
+                text: Zeroizing::new(text.to_owned()),
+            })
     }
 
     /// The session it belongs to.

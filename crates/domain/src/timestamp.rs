@@ -112,6 +112,9 @@ mod tests {
             Timestamp::default() - Duration::from_secs(1),
             Timestamp::default()
         );
-        assert_eq!(Timestamp::from_secs(1).since(Timestamp::from_secs(2)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_secs(1).since(Timestamp::from_secs(2)),
+            Duration::ZERO
+        );
     }
 }

@@ -50,7 +50,11 @@ impl PhoneIndex {
 
 impl fmt::Debug for PhoneIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PhoneIndex({})", data_encoding::HEXLOWER.encode(&self.0[..4]))
+        write!(
+            f,
+            "PhoneIndex({})",
+            data_encoding::HEXLOWER.encode(&self.0[..4])
+        )
     }
 }
 
@@ -67,7 +71,10 @@ pub struct SealedPhone {
 impl SealedPhone {
     /// A sealed phone as a store kept it.
     pub fn from_stored(index: PhoneIndex, sealed: impl Into<Box<[u8]>>) -> Self {
-        Self { index, sealed: sealed.into() }
+        Self {
+            index,
+            sealed: sealed.into(),
+        }
     }
 
     /// What to look the phone up by.
@@ -181,7 +188,10 @@ impl Vault {
             .iter()
             .position(|g| g.id == current)
             .ok_or(VaultError::NoCurrentKey)?;
-        Ok(Self { generations, current })
+        Ok(Self {
+            generations,
+            current,
+        })
     }
 
     fn current(&self) -> &Generation {
@@ -202,7 +212,10 @@ impl Vault {
 
     /// Every index the phone may be stored under: the current one first.
     pub fn indexes(&self, phone: &PhoneNumber) -> Vec<PhoneIndex> {
-        let others = self.generations.iter().filter(|g| g.id != self.current_key());
+        let others = self
+            .generations
+            .iter()
+            .filter(|g| g.id != self.current_key());
         std::iter::once(self.current())
             .chain(others.rev())
             .map(|g| index_under(g, phone))
@@ -241,8 +254,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError::UnknownKey`] or [`VaultError::Corrupt`].
     pub fn open(&self, phone: &SealedPhone) -> Result<PhoneNumber, VaultError> {
-        let (key, rest) = phone.sealed.split_first_chunk::<4>().ok_or(VaultError::Corrupt)?;
-        let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or(VaultError::Corrupt)?;
+        let (key, rest) = phone
+            .sealed
+            .split_first_chunk::<4>()
+            .ok_or(VaultError::Corrupt)?;
+        let (nonce, text) = rest
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(VaultError::Corrupt)?;
         let generation = self.generation(KeyId(u32::from_be_bytes(*key)))?;
         let mut text = Zeroizing::new(text.to_vec());
         let plain = generation

@@ -1,0 +1,301 @@
+use super::{Auth, AuthError, CodeView, Part, SendJob};
+use crate::code::{Delivery, PhoneCode};
+use crate::event::Event;
+use crate::id::PhoneCodeId;
+use crate::message::Locale;
+use crate::phone::PhoneNumber;
+use crate::ports::{SendSlot, StoreError};
+use crate::rate_limit::{Charge, Decision};
+use crate::session::Caller;
+use crate::timestamp::Timestamp;
+
+/// Somebody asks for a code.
+#[derive(Debug, Clone)]
+pub struct AskCode<'a> {
+    /// Any common spelling of a phone number.
+    pub phone: &'a str,
+    /// The language of the message.
+    pub locale: Locale,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The caller's own name for this call: the same name again sends nothing and gets the same
+    /// answer, for as long as the code is kept.
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// What became of the first call with an idempotency key.
+enum Before {
+    Never,
+    /// The answer that it got.
+    Live(CodeView),
+    Over,
+}
+
+impl Auth {
+    /// Issues a code and queues its message. Nobody's existence shows: a known and an unknown
+    /// number get the same answer, and no user is made.
+    ///
+    /// # Errors
+    /// [`AuthError::PhoneInvalid`], [`AuthError::PhoneNotAllowed`], [`AuthError::RateLimited`],
+    /// [`AuthError::IdempotencyConflict`], [`AuthError::Unavailable`]. In each case no message was
+    /// queued and no allowance spent.
+    pub async fn ask_code(&self, ask: AskCode<'_>) -> Result<CodeView, AuthError> {
+        let phone = self.parse_phone(ask.phone)?;
+        let fresh = PhoneCodeId::generate(self.now(), &*self.ports.entropy);
+        let Some(key) = ask.idempotency_key else {
+            return self.issue(fresh, &phone, &ask).await;
+        };
+        let id = self.vault().code_id_for(key);
+        // The same call may arrive twice at once: the second waits here for the first's answer.
+        let _turn = self.turns[usize::from(id.as_bytes()[0]) % self.turns.len()]
+            .lock()
+            .await;
+        match self.issued_before(id, &phone, ask.locale).await? {
+            Before::Live(view) => Ok(view),
+            Before::Never => self.issue(id, &phone, &ask).await,
+            // Its row is not swept yet, so the id is taken: the call counts as a new one.
+            Before::Over => self.issue(fresh, &phone, &ask).await,
+        }
+    }
+
+    async fn issue(
+        &self,
+        id: PhoneCodeId,
+        phone: &PhoneNumber,
+        ask: &AskCode<'_>,
+    ) -> Result<CodeView, AuthError> {
+        let slot = self.ports.queue.reserve()?;
+        let now = self.now();
+        let code = self.new_code(id, phone, ask.locale, now);
+        let charges = self.charges_of_send(phone, ask.caller, now);
+        self.charge(&charges, now).await?;
+        let put = self
+            .ports
+            .codes
+            .put(&code)
+            .await
+            .map_err(Part::Codes.failed());
+        if !matches!(put, Ok(true)) {
+            self.refund(&charges, now).await;
+            put?;
+            // Another process issued a code under this idempotency key a moment ago.
+            return match self.issued_before(id, phone, ask.locale).await? {
+                Before::Live(view) => Ok(view),
+                Before::Never | Before::Over => Err(AuthError::IdempotencyConflict),
+            };
+        }
+        let view = CodeView::new(&code, phone, &self.policy.resend_waits, now);
+        self.queue(slot, code, phone.clone(), charges, now);
+        Ok(view)
+    }
+
+    async fn issued_before(
+        &self,
+        id: PhoneCodeId,
+        phone: &PhoneNumber,
+        locale: Locale,
+    ) -> Result<Before, AuthError> {
+        let code = self
+            .ports
+            .codes
+            .get(id)
+            .await
+            .map_err(Part::Codes.failed())?;
+        let Some(code) = code else {
+            return Ok(Before::Never);
+        };
+        if self.now() >= code.expires_at {
+            return Ok(Before::Over);
+        }
+        let same_phone = self.vault().indexes(phone).contains(code.phone.index());
+        if !same_phone || code.locale != locale {
+            return Err(AuthError::IdempotencyConflict);
+        }
+        let as_issued = PhoneCode {
+            attempts: 0,
+            delivery: Delivery::first(code.created_at),
+            ..code
+        };
+        let waits = &self.policy.resend_waits;
+        Ok(Before::Live(CodeView::new(
+            &as_issued,
+            phone,
+            waits,
+            as_issued.created_at,
+        )))
+    }
+
+    fn new_code(
+        &self,
+        id: PhoneCodeId,
+        phone: &PhoneNumber,
+        locale: Locale,
+        now: Timestamp,
+    ) -> PhoneCode {
+        let vault = self.vault();
+        let mut salt = [0; 16];
+        self.ports.entropy.fill(&mut salt);
+        PhoneCode {
+            id,
+            phone: vault.seal(phone, &*self.ports.entropy),
+            key: vault.current_key(),
+            salt,
+            length: self.policy.code_length,
+            locale,
+            created_at: now,
+            expires_at: now + self.policy.code_lifetime,
+            tries: self.policy.tries,
+            attempts: 0,
+            consumed: false,
+            delivery: Delivery::first(now),
+        }
+    }
+
+    /// Sends the same digits again.
+    ///
+    /// # Errors
+    /// [`AuthError::CodeGone`], [`AuthError::RateLimited`], [`AuthError::Unavailable`].
+    pub async fn resend_code(
+        &self,
+        id: PhoneCodeId,
+        caller: &Caller,
+    ) -> Result<CodeView, AuthError> {
+        let code = self
+            .ports
+            .codes
+            .get(id)
+            .await
+            .map_err(Part::Codes.failed())?;
+        let now = self.now();
+        let code = code
+            .filter(|code| code.is_live(now))
+            .ok_or(AuthError::CodeGone)?;
+        let phone = self.vault().open(&code.phone)?;
+        let delivery = code.delivery.next(now).ok_or(AuthError::CodeGone)?;
+        let resend_at = code.resend_at(&self.policy.resend_waits, now);
+        if now < resend_at && self.test_number(&phone, now).is_none() {
+            return Err(AuthError::RateLimited {
+                scope: None,
+                retry_after: resend_at.since(now),
+            });
+        }
+        let slot = self.ports.queue.reserve()?;
+        let charges = self.charges_of_send(&phone, caller, now);
+        self.charge(&charges, now).await?;
+        let recorded = self.ports.codes.set_delivery(id, delivery).await;
+        if !matches!(recorded, Ok(true)) {
+            self.refund(&charges, now).await;
+            recorded.map_err(Part::Codes.failed())?;
+            // Another resend of this code was faster.
+            let retry_after = self.policy.resend_waits.after(delivery.send);
+            return Err(AuthError::RateLimited {
+                scope: None,
+                retry_after,
+            });
+        }
+        let code = PhoneCode { delivery, ..code };
+        let view = CodeView::new(&code, &phone, &self.policy.resend_waits, now);
+        self.queue(slot, code, phone, charges, now);
+        Ok(view)
+    }
+
+    /// What became of a code.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] where it was never issued or is forgotten,
+    /// [`AuthError::Unavailable`].
+    pub async fn code_status(&self, id: PhoneCodeId) -> Result<CodeView, AuthError> {
+        let code = self
+            .ports
+            .codes
+            .get(id)
+            .await
+            .map_err(Part::Codes.failed())?;
+        let code = code.ok_or(AuthError::NotFound)?;
+        let phone = self.vault().open(&code.phone)?;
+        Ok(CodeView::new(
+            &code,
+            &phone,
+            &self.policy.resend_waits,
+            self.now(),
+        ))
+    }
+
+    fn queue(
+        &self,
+        slot: Box<dyn SendSlot>,
+        code: PhoneCode,
+        phone: PhoneNumber,
+        charges: Vec<Charge>,
+        now: Timestamp,
+    ) {
+        let (id, send, country) = (code.id, code.delivery.send, phone.country());
+        slot.fill(SendJob {
+            code,
+            phone,
+            charges,
+            charged_at: now,
+        });
+        self.emit(Event::CodeRequested {
+            code: id,
+            country,
+            send,
+        });
+    }
+
+    /// A test number costs no message, so only its caller is charged.
+    fn charges_of_send(&self, phone: &PhoneNumber, caller: &Caller, now: Timestamp) -> Vec<Charge> {
+        let vault = self.vault();
+        let limits = &self.policy.limits;
+        let mut charges = limits.of_caller(&vault, caller.address);
+        if self.test_number(phone, now).is_none() {
+            charges.extend(limits.of_message(&vault, phone));
+        }
+        charges
+    }
+
+    pub(super) async fn charge(&self, charges: &[Charge], now: Timestamp) -> Result<(), AuthError> {
+        let limiter = &self.ports.limiter;
+        match limiter
+            .acquire(charges, now)
+            .await
+            .map_err(Part::RateLimits.failed())?
+        {
+            Decision::Granted => Ok(()),
+            Decision::Denied { scope, retry_after } => {
+                self.emit(Event::Limited { scope });
+                Err(AuthError::RateLimited {
+                    scope: Some(scope),
+                    retry_after,
+                })
+            }
+        }
+    }
+
+    /// Gives charges back. A limiter that fails here leaves them spent: the strict side.
+    pub(super) async fn refund(&self, charges: &[Charge], at: Timestamp) {
+        if !charges.is_empty() {
+            self.attend(Part::RateLimits, self.ports.limiter.refund(charges, at))
+                .await;
+        }
+    }
+
+    /// Waits for something that the answer does not depend on, and reports its failure.
+    pub(super) async fn attend<T>(
+        &self,
+        part: Part,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) {
+        if let Err(error) = work.await {
+            self.emit(Event::Trouble {
+                part,
+                error: with_causes(&error),
+            });
+        }
+    }
+}
+
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
