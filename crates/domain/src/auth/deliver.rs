@@ -69,14 +69,14 @@ impl From<SmsError> for Outcome {
 impl Auth {
     /// Renders a queued message, hands it to a gateway and records what became of it. For the
     /// queue's workers.
-    pub async fn deliver(&self, job: SendJob) {
-        let outcome = self.hand_over(&job).await;
-        self.conclude(&job, outcome).await;
+    pub async fn deliver(&self, job: &SendJob) {
+        let outcome = self.hand_over(job).await;
+        self.conclude(job, outcome).await;
     }
 
     /// Records that a message was not sent because its worker failed.
-    pub async fn abandon(&self, job: SendJob, error: &str) {
-        self.conclude(&job, Outcome::failed(error, Refund::Nothing))
+    pub async fn abandon(&self, job: &SendJob, error: &str) {
+        self.conclude(job, Outcome::failed(error, Refund::Nothing))
             .await;
     }
 

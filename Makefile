@@ -1,0 +1,43 @@
+# The one list of commands. `make help` prints it.
+.POSIX:
+SHELL = /bin/sh
+CARGO = cargo
+
+.PHONY: help run build test check fmt bench openapi browser clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## serve on http://localhost:8080 with the embedded store and the stub gateway
+	$(CARGO) run --quiet --bin phone-auth
+
+build: ## build the release binary, target/release/phone-auth
+	$(CARGO) build --release --bin phone-auth
+
+test: browser ## run every test: laws, domain, HTTP, faults, browser, examples
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+
+check: ## format, lints, docs, architecture rules, advisories
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --quiet
+	sh scripts/check-architecture
+	sh scripts/check-advisories
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+bench: ## benchmark the release binary against a bare actix-web server
+	$(CARGO) build --release --bin phone-auth
+	$(CARGO) run --release --package phone-auth-bench
+	$(CARGO) bench --package phone-auth-domain
+
+openapi: ## write docs/openapi.json anew from the code
+	UPDATE_OPENAPI=1 $(CARGO) test --package phone-auth-app openapi
+
+browser: ## install Chromium and its driver for the page tests, where they are missing
+	sh scripts/install-browser
+
+clean: ## remove what was built
+	$(CARGO) clean

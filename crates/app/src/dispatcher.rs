@@ -1,0 +1,112 @@
+//! The queue of messages and the workers that hand them to a gateway.
+//!
+//! Bounded: a place is reserved before a message is accepted, so an accepted message always has
+//! one. Closing it takes no more messages and waits until the last one has an outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use domain::auth::{Auth, SendJob};
+use domain::ports::{QueueFull, SendQueue, SendSlot};
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// The accepting end of the queue.
+pub struct Queue {
+    sender: mpsc::Sender<SendJob>,
+}
+
+/// The delivering end of the queue, before its workers start.
+pub struct Jobs {
+    receiver: mpsc::Receiver<SendJob>,
+}
+
+/// A queue with room for `capacity` messages.
+pub fn queue(capacity: usize) -> (Arc<Queue>, Jobs) {
+    let (sender, receiver) = mpsc::channel(capacity);
+    (Arc::new(Queue { sender }), Jobs { receiver })
+}
+
+impl Queue {
+    /// How many messages wait, and how many may.
+    pub fn depth(&self) -> (usize, usize) {
+        let capacity = self.sender.max_capacity();
+        (capacity - self.sender.capacity(), capacity)
+    }
+}
+
+struct Slot(mpsc::OwnedPermit<SendJob>);
+
+impl SendSlot for Slot {
+    fn fill(self: Box<Self>, job: SendJob) {
+        self.0.send(job);
+    }
+}
+
+impl SendQueue for Queue {
+    fn reserve(&self) -> Result<Box<dyn SendSlot>, QueueFull> {
+        let permit = self.sender.clone().try_reserve_owned().map_err(|_| QueueFull)?;
+        Ok(Box::new(Slot(permit)))
+    }
+}
+
+/// The workers.
+pub struct Dispatcher {
+    close: oneshot::Sender<()>,
+    pump: JoinHandle<()>,
+}
+
+impl Dispatcher {
+    /// Starts to deliver, at most `workers` messages at once. Must be called within a tokio
+    /// runtime that outlives the servers.
+    pub fn start(jobs: Jobs, auth: Arc<Auth>, workers: usize) -> Self {
+        let (close, closed) = oneshot::channel();
+        let pump = tokio::spawn(pump(jobs.receiver, auth, workers, closed));
+        Self { close, pump }
+    }
+
+    /// Takes no more messages and waits until every accepted one has its outcome.
+    pub async fn drain(self) {
+        let _ = self.close.send(());
+        if let Err(error) = self.pump.await {
+            tracing::error!(%error, "the dispatcher ended before its queue was empty");
+        }
+    }
+}
+
+async fn pump(
+    mut jobs: mpsc::Receiver<SendJob>,
+    auth: Arc<Auth>,
+    workers: usize,
+    mut closed: oneshot::Receiver<()>,
+) {
+    let permits = Arc::new(Semaphore::new(workers));
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let job = tokio::select! {
+            biased;
+            job = jobs.recv() => job,
+            _ = &mut closed, if !jobs.is_closed() => {
+                jobs.close();
+                continue;
+            }
+        };
+        let Some(job) = job else { break };
+        let auth = Arc::clone(&auth);
+        tokio::spawn(async move {
+            deliver(&auth, &job).await;
+            drop(permit);
+        });
+    }
+    // Every worker gives its permit back when its message has an outcome.
+    let all = u32::try_from(workers).unwrap_or(u32::MAX);
+    let _ = permits.acquire_many(all).await;
+}
+
+/// A gateway adapter that panics fails its message, not the service.
+async fn deliver(auth: &Auth, job: &SendJob) {
+    if AssertUnwindSafe(auth.deliver(job)).catch_unwind().await.is_err() {
+        auth.abandon(job, "the gateway adapter panicked").await;
+    }
+}
