@@ -46,7 +46,11 @@ impl SendSlot for Slot {
 
 impl SendQueue for Queue {
     fn reserve(&self) -> Result<Box<dyn SendSlot>, QueueFull> {
-        let permit = self.sender.clone().try_reserve_owned().map_err(|_| QueueFull)?;
+        let permit = self
+            .sender
+            .clone()
+            .try_reserve_owned()
+            .map_err(|_| QueueFull)?;
         Ok(Box::new(Slot(permit)))
     }
 }
@@ -83,7 +87,9 @@ async fn pump(
 ) {
     let permits = Arc::new(Semaphore::new(workers));
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
         let job = tokio::select! {
             biased;
             job = jobs.recv() => job,
@@ -106,7 +112,11 @@ async fn pump(
 
 /// A gateway adapter that panics fails its message, not the service.
 async fn deliver(auth: &Auth, job: &SendJob) {
-    if AssertUnwindSafe(auth.deliver(job)).catch_unwind().await.is_err() {
+    if AssertUnwindSafe(auth.deliver(job))
+        .catch_unwind()
+        .await
+        .is_err()
+    {
         auth.abandon(job, "the gateway adapter panicked").await;
     }
 }

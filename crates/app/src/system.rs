@@ -8,7 +8,10 @@ use domain::timestamp::Timestamp;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everybody else asks"
+    )]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let millis = since.unwrap_or_default().as_millis();
@@ -21,7 +24,10 @@ impl Clock for SystemClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    #[allow(clippy::disallowed_methods, reason = "this is the source that everybody else asks")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the source that everybody else asks"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         use rand::Rng;
         rand::rng().fill_bytes(bytes);

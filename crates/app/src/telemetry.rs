@@ -10,8 +10,9 @@ use metrics::counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the latency histogram in seconds.
-const LATENCY_BUCKETS: [f64; 11] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5];
+const LATENCY_BUCKETS: [f64; 11] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5,
+];
 
 /// How often the recorder tidies up: without it, memory grows while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -90,10 +91,18 @@ fn count(event: &Event) {
 
 fn log(event: &Event) {
     match event {
-        Event::CodeRequested { code, country, send } => {
+        Event::CodeRequested {
+            code,
+            country,
+            send,
+        } => {
             tracing::debug!(target: "audit", %code, %country, send, "code requested");
         }
-        Event::CodeDelivered { code, status: DeliveryStatus::Failed, error } => {
+        Event::CodeDelivered {
+            code,
+            status: DeliveryStatus::Failed,
+            error,
+        } => {
             let error = error.as_deref().unwrap_or("unknown");
             tracing::warn!(target: "audit", %code, error, "message not sent");
         }
