@@ -190,6 +190,8 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
+    // Who waits for a lock does so here, and knows when nobody waits for him any more.
+    conn.busy_timeout(Duration::ZERO)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(conn)
 }
