@@ -162,8 +162,8 @@ async fn another_service_can_check_a_token_by_the_published_key_alone() {
 #[tokio::test]
 async fn the_longest_issuer_audience_and_key_id_make_a_token_that_is_read() {
     let config = JwtConfig {
-        issuer: "\"".repeat(255),
-        audience: "\"".repeat(255),
+        issuer: "\u{1d7db}".repeat(255),
+        audience: "\u{1d7db}".repeat(255),
     };
     let keys = KeySet::new(&[key(&"k".repeat(64), Algorithm::Es256, start())]).unwrap();
     let issuer = JwtIssuer::new(config, keys, Arc::new(Counting::default()));
