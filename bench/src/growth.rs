@@ -1,0 +1,133 @@
+//! Whether a call takes longer when a thousand times as many people have signed in before.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::calls::{access_tokens, proofs, session_check, sign_in};
+use crate::load::drive;
+use crate::report::{Report, Samples, Target};
+use crate::server::{Server, Store};
+use crate::{ROUNDS, Result};
+
+/// Sessions whose checks are timed.
+const SESSIONS: usize = 1000;
+
+/// Stored sessions, and users, for each of them.
+const MULTIPLES: [u32; 2] = [1, 1000];
+
+const CALLS: usize = 1000;
+
+/// Median latencies over few and over many stored users and sessions, one call at a time.
+pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
+    let (mut servers, mut tokens) = (Vec::new(), Vec::new());
+    for multiple in MULTIPLES {
+        let server = Server::product(Store::Sqlite)?;
+        tokens.push(access_tokens(&server, SESSIONS).await?);
+        let database = |dir: &Path| multiply(&dir.join("data/phone-auth.db"), multiple);
+        servers.push(server.restarted(Store::Sqlite, database)?);
+    }
+    let mut checks = [const { Vec::new() }; 2];
+    let mut sign_ins = [const { Vec::new() }; 2];
+    for _ in 0..ROUNDS {
+        for (i, server) in servers.iter().enumerate() {
+            let requests = tokens[i].iter().map(|token| session_check(token)).collect();
+            checks[i].push(latency(server, requests).await?);
+            let requests = proofs(server, CALLS).await?.iter().map(sign_in).collect();
+            sign_ins[i].push(latency(server, requests).await?);
+        }
+    }
+    rows(report, "session check", checks)?;
+    rows(report, "sign in", sign_ins)
+}
+
+fn rows(report: &mut Report<'_>, name: &str, [few, many]: [Vec<f64>; 2]) -> Result<()> {
+    let ratios = Samples::ratios(&many, &few);
+    let what = format!("{name}, sqlite: 1,000,000 ÷ 1,000 stored");
+    report.row(what, "×", ratios, Target::AtMost(1.2))?;
+    for (stored, latencies) in [("1,000", few), ("1,000,000", many)] {
+        let samples = latencies.into_iter().collect();
+        report.row(
+            format!("{name}: {stored} stored"),
+            "µs",
+            samples,
+            Target::None,
+        )?;
+    }
+    Ok(())
+}
+
+/// Median microseconds from request to answer, on one connection.
+async fn latency(server: &Server, requests: Vec<Vec<u8>>) -> Result<f64> {
+    let load = drive(server.address, 1, requests.len(), async |client, i| {
+        client.expect(&requests[i]).await.map(drop)
+    })
+    .await?;
+    let micros = load
+        .latencies
+        .iter()
+        .map(|latency| latency.as_secs_f64() * 1e6);
+    Ok(micros.collect::<Samples>().median())
+}
+
+/// Makes `multiple` sessions of as many users out of each one stored.
+///
+/// A copy's ids start with the time of the original's, so that the originals come to lie far
+/// apart: a call that finds one of them does not find the next one in the same page.
+fn multiply(database: &Path, multiple: u32) -> Result<()> {
+    let connection = Connection::open(database)?;
+    // It was empty a moment ago: nothing to protect from a crash.
+    connection.execute_batch("PRAGMA synchronous = off; PRAGMA cache_size = -500000; BEGIN")?;
+    connection.execute(
+        "WITH RECURSIVE copies(i) AS (SELECT 2 WHERE ?1 > 1
+             UNION ALL SELECT i + 1 FROM copies WHERE i < ?1)
+         INSERT INTO sessions (id, user_id, code_id, refresh, created_at, last_seen_at,
+                               expires_at, ends_at, user_agent, address)
+         SELECT substr(id, 1, 6) || randomblob(10), substr(user_id, 1, 6) || randomblob(10),
+                substr(code_id, 1, 6) || randomblob(10), randomblob(32), created_at,
+                last_seen_at, expires_at, ends_at, user_agent, address
+         FROM sessions CROSS JOIN copies",
+        [multiple],
+    )?;
+    connection.execute(
+        "INSERT OR IGNORE INTO users (id, phone_index, phone_sealed, created_at)
+         SELECT user_id, randomblob(32), phone_sealed, sessions.created_at
+         FROM sessions, (SELECT phone_sealed FROM users LIMIT 1)",
+        [],
+    )?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stored_session_becomes_so_many_of_different_users() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(
+            "CREATE TABLE users (id BLOB PRIMARY KEY, phone_index BLOB NOT NULL UNIQUE,
+                 phone_sealed BLOB NOT NULL, created_at INTEGER NOT NULL);
+             CREATE TABLE sessions (id BLOB PRIMARY KEY, user_id BLOB NOT NULL,
+                 code_id BLOB NOT NULL UNIQUE, refresh BLOB, created_at INTEGER NOT NULL,
+                 last_seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+                 ends_at INTEGER NOT NULL, user_agent TEXT, address TEXT NOT NULL);
+             INSERT INTO users VALUES (zeroblob(16), zeroblob(32), zeroblob(48), 1);
+             INSERT INTO sessions VALUES
+                 (zeroblob(16), zeroblob(16), zeroblob(16), NULL, 1, 1, 9, 9, NULL, '::1');",
+        )
+        .unwrap();
+        multiply(&path, 7).unwrap();
+        let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(count("SELECT count(DISTINCT user_id) FROM sessions"), 7);
+        assert_eq!(
+            count("SELECT count(*) FROM users NATURAL JOIN (SELECT user_id id FROM sessions)"),
+            7
+        );
+        multiply(&path, 1).unwrap();
+        assert_eq!(count("SELECT count(*) FROM sessions"), 7);
+    }
+}

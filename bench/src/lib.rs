@@ -1,1 +1,0 @@
-//! Benchmarks of the release binary against a bare actix-web server.
