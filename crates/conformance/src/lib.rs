@@ -1,1 +1,40 @@
 //! The laws of every port, as plain async functions over `&dyn Port`.
+//!
+//! An adapter keeps a port's contract if these pass. In a test of yours, with tokio among the
+//! dev-dependencies, three lines run every law of a port as a test of its own:
+//!
+//! ```ignore
+//! async fn open() -> Arc<dyn CodeStore> { Arc::new(MyCodeStore::open_empty().await) }
+//! conformance::code_store_laws!(open);
+//! ```
+//!
+//! With another executor call [`code_store::all`], or single laws. Every law makes its own random
+//! ids, so laws can share a store one after another; the macros open a store for each law.
+//!
+//! A law that is broken panics, as an assertion does. Laws of concurrency are *races*: they also
+//! take a [`Spawn`], so that the contestants run on as many threads as your executor has.
+//!
+//! All moments lie around [`sample::NOW`], far in the future: a store that collects garbage by a
+//! clock of its own does not get in the way.
+#![deny(missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this crate is called by tests: what fails in it is a broken law, and panics"
+)]
+
+pub mod code_store;
+pub mod rate_limiter;
+pub mod sample;
+pub mod session_store;
+pub mod user_repo;
+
+mod law;
+mod race;
+
+pub use law::Broken;
+pub use race::Spawn;
+
+#[doc(hidden)]
+pub use law::check;

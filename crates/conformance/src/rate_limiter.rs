@@ -1,0 +1,294 @@
+//! The laws of [`RateLimiter`].
+
+use std::slice::from_ref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ports::RateLimiter;
+use domain::rate_limit::{Charge, Decision, Scope};
+use domain::timestamp::Timestamp;
+
+use crate::sample::{self, NOW, charge};
+use crate::{Broken, Spawn};
+
+mod history;
+mod races;
+
+pub use history::*;
+pub use races::*;
+
+/// Checks every law, one after another.
+///
+/// # Errors
+/// [`Broken`] names the first law that does not hold.
+pub async fn all(limiter: Arc<dyn RateLimiter>, spawn: Spawn) -> Result<(), Broken> {
+    crate::rate_limiter_laws!([crate::law::check_laws] rate_limiter, limiter, spawn)
+}
+
+/// Makes a test of every law of `RateLimiter`, in a module `rate_limiter_laws`.
+///
+/// It takes the name of an async function that opens an empty store: `async fn open() ->
+/// Arc<dyn RateLimiter>`. The tests run on tokio.
+#[macro_export]
+macro_rules! rate_limiter_laws {
+    ([$($with:tt)*] $($args:tt)*) => {
+        $($with)*! { $($args)*,
+            laws: [
+                it_answers,
+                a_charge_is_granted_until_its_window_is_full,
+                the_wait_ends_when_the_window_has_room,
+                every_window_of_a_limit_holds,
+                a_cost_counts_in_full,
+                counters_do_not_share,
+                no_charge_is_granted,
+                all_charges_are_counted_or_none,
+                the_longest_wait_is_reported,
+                a_refund_gives_room_back,
+                a_refund_of_what_was_forgotten_gives_nothing,
+                a_cleared_counter_starts_anew,
+                sweep_removes_counters_that_are_over,
+                sweep_spares_counters_that_still_count,
+                sweep_stops_at_its_limit,
+                any_history_is_as_the_counters_say,
+            ],
+            races: [
+                parallel_charges_stay_within_their_limit,
+                parallel_charges_are_counted_all_or_none,
+                charges_in_any_order_do_not_wait_for_each_other,
+                parallel_refunds_give_everything_back,
+            ]
+        }
+    };
+    ($open:expr) => {
+        $crate::rate_limiter_laws!([$crate::test_laws] rate_limiter, rate_limiter_laws, $open);
+    };
+}
+
+fn at(secs: u64) -> Timestamp {
+    NOW + Duration::from_secs(secs)
+}
+
+async fn acquire(limiter: &dyn RateLimiter, charges: &[&Charge], now: Timestamp) -> Decision {
+    let charges: Vec<Charge> = charges.iter().map(|charge| (*charge).clone()).collect();
+    limiter.acquire(&charges, now).await.unwrap()
+}
+
+async fn grant(limiter: &dyn RateLimiter, charges: &[&Charge], now: Timestamp) {
+    assert_eq!(acquire(limiter, charges, now).await, Decision::Granted);
+}
+
+async fn deny(limiter: &dyn RateLimiter, charges: &[&Charge], now: Timestamp, wait: u64) {
+    let scope = charges[0].scope;
+    let denied = Decision::Denied {
+        scope,
+        retry_after: Duration::from_secs(wait),
+    };
+    assert_eq!(acquire(limiter, charges, now).await, denied);
+}
+
+/// A store in use is healthy.
+pub async fn it_answers(limiter: &dyn RateLimiter) {
+    limiter.health().await.unwrap();
+}
+
+/// As many as the window's count are granted, and not one more.
+pub async fn a_charge_is_granted_until_its_window_is_full(limiter: &dyn RateLimiter) {
+    for count in [1, 3, 64, 65] {
+        let charge = charge(&[(count, 3600)]);
+        for _ in 0..count {
+            grant(limiter, &[&charge], NOW).await;
+        }
+        deny(limiter, &[&charge], NOW, 3600).await;
+    }
+}
+
+/// The reported wait is exact, and a refused call costs nothing.
+pub async fn the_wait_ends_when_the_window_has_room(limiter: &dyn RateLimiter) {
+    let charge = charge(&[(2, 60)]);
+    grant(limiter, &[&charge], at(0)).await;
+    grant(limiter, &[&charge], at(10)).await;
+    deny(limiter, &[&charge], at(10), 50).await;
+    deny(limiter, &[&charge], at(59), 1).await;
+    grant(limiter, &[&charge], at(60)).await;
+    deny(limiter, &[&charge], at(60), 10).await;
+}
+
+/// A limit of several windows admits what fits all of them.
+pub async fn every_window_of_a_limit_holds(limiter: &dyn RateLimiter) {
+    let charge = charge(&[(1, 60), (2, 3600)]);
+    grant(limiter, &[&charge], at(0)).await;
+    deny(limiter, &[&charge], at(1), 59).await;
+    grant(limiter, &[&charge], at(60)).await;
+    deny(limiter, &[&charge], at(120), 3480).await;
+    grant(limiter, &[&charge], at(3600)).await;
+}
+
+/// A charge takes as much room as it costs; one that never fits is refused.
+pub async fn a_cost_counts_in_full(limiter: &dyn RateLimiter) {
+    let one = charge(&[(1000, 60)]);
+    let some = Charge {
+        cost: 400,
+        ..one.clone()
+    };
+    let too_much = Charge {
+        cost: 1001,
+        ..one.clone()
+    };
+    deny(limiter, &[&too_much], NOW, 60).await;
+    grant(limiter, &[&some], NOW).await;
+    grant(limiter, &[&some], NOW).await;
+    deny(limiter, &[&some], NOW, 60).await;
+    grant(
+        limiter,
+        &[&Charge {
+            cost: 200,
+            ..one.clone()
+        }],
+        NOW,
+    )
+    .await;
+    deny(limiter, &[&one], NOW, 60).await;
+}
+
+/// A full counter is nothing to another one, of whatever scope.
+pub async fn counters_do_not_share(limiter: &dyn RateLimiter) {
+    let full = charge(&[(1, 60)]);
+    grant(limiter, &[&full], NOW).await;
+    let mut key = *full.key.as_bytes();
+    key[15] ^= 1;
+    let neighbour = Charge {
+        key: domain::rate_limit::CounterKey::from_bytes(key),
+        ..full.clone()
+    };
+    grant(limiter, &[&neighbour], NOW).await;
+    deny(limiter, &[&full], NOW, 60).await;
+}
+
+/// Nothing to count is nothing to refuse.
+pub async fn no_charge_is_granted(limiter: &dyn RateLimiter) {
+    grant(limiter, &[], NOW).await;
+    limiter.refund(&[], NOW).await.unwrap();
+    limiter.clear(&[]).await.unwrap();
+}
+
+/// A call that one limit refuses counts nothing against the others, whatever their order.
+pub async fn all_charges_are_counted_or_none(limiter: &dyn RateLimiter) {
+    let (first, full, last) = (charge(&[(1, 60)]), charge(&[(1, 60)]), charge(&[(1, 60)]));
+    grant(limiter, &[&full], NOW).await;
+    deny(limiter, &[&first, &full, &last], NOW, 60).await;
+    grant(limiter, &[&first, &last], NOW).await;
+    deny(limiter, &[&first], NOW, 60).await;
+    deny(limiter, &[&last], NOW, 60).await;
+}
+
+/// Of several limits that refuse, the one to wait for longest is named.
+pub async fn the_longest_wait_is_reported(limiter: &dyn RateLimiter) {
+    let long = Charge {
+        scope: Scope::SendsPerCountry,
+        ..charge(&[(1, 3600)])
+    };
+    let short = Charge {
+        scope: Scope::SendsPerPrefix,
+        ..charge(&[(1, 60)])
+    };
+    let roomy = Charge {
+        scope: Scope::SendsOverall,
+        ..charge(&[(9, 86_400)])
+    };
+    grant(limiter, &[&long, &short, &roomy], NOW).await;
+    let retry_after = Duration::from_secs(3600);
+    let denied = Decision::Denied {
+        scope: Scope::SendsPerCountry,
+        retry_after,
+    };
+    assert_eq!(
+        acquire(limiter, &[&long, &short, &roomy], NOW).await,
+        denied
+    );
+    assert_eq!(
+        acquire(limiter, &[&roomy, &short, &long], NOW).await,
+        denied
+    );
+}
+
+/// `refund` takes back what was charged at that moment, and no more.
+pub async fn a_refund_gives_room_back(limiter: &dyn RateLimiter) {
+    for count in [2, 65] {
+        let filler = Charge {
+            cost: count - 1,
+            ..charge(&[(count, 3600)])
+        };
+        let charge = Charge {
+            cost: 1,
+            ..filler.clone()
+        };
+        grant(limiter, &[&filler], at(0)).await;
+        grant(limiter, &[&charge], at(300)).await;
+        limiter.refund(from_ref(&charge), at(300)).await.unwrap();
+        limiter.refund(from_ref(&charge), at(300)).await.unwrap();
+        grant(limiter, &[&charge], at(600)).await;
+        deny(limiter, &[&charge], at(600), 3000).await;
+    }
+}
+
+/// A refund of a charge that has left its window does not make room for a later one.
+pub async fn a_refund_of_what_was_forgotten_gives_nothing(limiter: &dyn RateLimiter) {
+    let charge = charge(&[(1, 60)]);
+    limiter.refund(from_ref(&charge), at(0)).await.unwrap();
+    grant(limiter, &[&charge], at(0)).await;
+    grant(limiter, &[&charge], at(60)).await;
+    limiter.refund(from_ref(&charge), at(0)).await.unwrap();
+    deny(limiter, &[&charge], at(60), 60).await;
+}
+
+/// `clear` forgets the counters it is given, and no other.
+pub async fn a_cleared_counter_starts_anew(limiter: &dyn RateLimiter) {
+    let (cleared, kept) = (charge(&[(1, 60)]), charge(&[(1, 60)]));
+    grant(limiter, &[&cleared, &kept], NOW).await;
+    limiter
+        .clear(&[cleared.key, sample::counter_key()])
+        .await
+        .unwrap();
+    grant(limiter, &[&cleared], NOW).await;
+    deny(limiter, &[&kept], NOW, 60).await;
+}
+
+/// Counters of an hour, hit long before those of other laws, in a store without others that old;
+/// and when they are over.
+async fn old_counters(limiter: &dyn RateLimiter, count: usize) -> (Vec<Charge>, Timestamp) {
+    let hit_at = NOW - Duration::from_secs(30 * 86_400);
+    let over_at = hit_at + Duration::from_secs(3600);
+    while limiter.sweep(over_at, 1000).await.unwrap() > 0 {}
+    let charges: Vec<_> = std::iter::repeat_with(|| charge(&[(1, 3600)]))
+        .take(count)
+        .collect();
+    for charge in &charges {
+        grant(limiter, &[charge], hit_at).await;
+    }
+    (charges, over_at)
+}
+
+/// `sweep` removes counters that no window looks at any more, and says how many.
+pub async fn sweep_removes_counters_that_are_over(limiter: &dyn RateLimiter) {
+    let (_, over_at) = old_counters(limiter, 3).await;
+    assert_eq!(limiter.sweep(over_at, 100).await.unwrap(), 3);
+    assert_eq!(limiter.sweep(over_at, 100).await.unwrap(), 0);
+}
+
+/// A counter stays while a window looks at it, to the millisecond, also when it was hit again.
+pub async fn sweep_spares_counters_that_still_count(limiter: &dyn RateLimiter) {
+    let (charges, over_at) = old_counters(limiter, 2).await;
+    let moment = Duration::from_millis(1);
+    assert_eq!(limiter.sweep(over_at - moment, 100).await.unwrap(), 0);
+    grant(limiter, &[&charges[1]], over_at).await;
+    assert_eq!(limiter.sweep(over_at, 100).await.unwrap(), 1);
+    deny(limiter, &[&charges[1]], over_at, 3600).await;
+}
+
+/// One `sweep` removes at most `limit` counters.
+pub async fn sweep_stops_at_its_limit(limiter: &dyn RateLimiter) {
+    let (_, over_at) = old_counters(limiter, 5).await;
+    for (limit, removed) in [(0, 0), (2, 2), (2, 2), (2, 1), (2, 0)] {
+        assert_eq!(limiter.sweep(over_at, limit).await.unwrap(), removed);
+    }
+}
