@@ -247,3 +247,16 @@ fn known() -> i32 {
 fn lacking(applied: i32) -> usize {
     versions().filter(|version| *version > applied).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = up_to_date(&folder.path().join("a.db")).unwrap();
+        let setting = |name| conn.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+        assert_eq!(setting("synchronous"), Ok(2), "2 is FULL");
+    }
+}

@@ -1,4 +1,9 @@
 //! A file that cannot be used is refused in one line, and stays as it is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test an unwrap is an assertion"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
