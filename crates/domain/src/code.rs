@@ -229,7 +229,7 @@ pub enum Verdict {
 impl PhoneCode {
     /// Judges a guess whose attempt is already counted in `self.attempts`.
     pub fn judge(&self, guess: &Code, digits: &Code, now: Timestamp) -> Verdict {
-        if self.consumed || now >= self.expires_at || self.attempts > self.tries {
+        if self.is_over(now) {
             return Verdict::Gone;
         }
         if guess == digits {
@@ -238,6 +238,12 @@ impl PhoneCode {
         Verdict::Incorrect {
             remaining: self.tries - self.attempts,
         }
+    }
+
+    /// Whether a guess whose attempt is already counted in `self.attempts` is not judged any more:
+    /// the code is used, expired or exhausted.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.consumed || now >= self.expires_at || self.attempts > self.tries
     }
 
     /// Whether a guess made at `now` could still be judged.

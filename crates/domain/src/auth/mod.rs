@@ -8,6 +8,7 @@
 mod ask;
 mod charges;
 mod deliver;
+mod enter;
 mod error;
 mod sessions;
 mod sign_in;
