@@ -1,0 +1,15 @@
+//! The use cases, over ports in memory that fail when told to.
+#![allow(unreachable_pub, reason = "a test has no outside")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "that is how a test fails"
+)]
+
+mod asking;
+mod by_phone;
+mod idempotency;
+mod resending;
+mod signing_in;
+mod support;
+mod test_numbers;

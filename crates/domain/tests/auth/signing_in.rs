@@ -1,0 +1,416 @@
+//! Signing in with a code and its id.
+
+use std::time::Duration;
+
+use domain::auth::{AuthError, Credentials, Grant, SignIn};
+use domain::event::Event;
+use domain::id::PhoneCodeId;
+use domain::rate_limit::Scope;
+use futures_util::future::join_all;
+
+use crate::support::{
+    DAY, Fake, HOUR, MINUTE, NEIGHBOUR, PHONE, World, block_on, caller, home, limit, refused,
+    tokens, vault,
+};
+
+#[test]
+fn a_right_code_makes_a_user_and_a_session() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    let entered = world.sign_in(id, &world.digits(id)).unwrap();
+    let now = world.fake.now();
+    assert!(entered.new_user);
+    assert_eq!(entered.user.phone.as_e164(), PHONE);
+    assert_eq!(entered.user.created_at, now);
+    assert_eq!(entered.session.user, entered.user.id);
+    assert_eq!(entered.session.expires_at, now + 7 * DAY);
+    assert_eq!(entered.session.user_agent.as_deref(), Some("test/1.0"));
+    assert!(entered.session.current);
+    assert_eq!(tokens(&entered).access_lifetime, 5 * MINUTE);
+    assert_eq!(tokens(&entered).refresh_expires_at, now + 7 * DAY);
+    assert_eq!(
+        world.authenticate(&entered).unwrap().view(),
+        entered.session
+    );
+    let events = world.events();
+    assert!(events.contains(&Event::UserCreated {
+        user: entered.user.id
+    }));
+}
+
+#[test]
+fn the_second_sign_in_of_a_phone_finds_its_user() {
+    let world = World::new();
+    let first = world.enter(PHONE);
+    let second = world.enter(PHONE);
+    assert!(!second.new_user);
+    assert_eq!(second.user, first.user);
+    assert_ne!(second.session.id, first.session.id);
+    assert_ne!(world.enter(NEIGHBOUR).user.id, first.user.id);
+}
+
+#[test]
+fn a_code_is_accepted_once() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    let digits = world.digits(id);
+    world.sign_in(id, &digits).unwrap();
+    let again = world.sign_in(id, &digits);
+    assert!(matches!(again, Err(AuthError::CodeGone)));
+    assert_eq!(world.fake.state().sessions.len(), 1);
+}
+
+#[test]
+fn tries_run_down_and_then_a_right_code_is_answered_like_a_wrong_one() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    for left in (0..5).rev() {
+        let answer = world.sign_in(id, &world.wrong());
+        assert!(
+            matches!(answer, Err(AuthError::CodeIncorrect { remaining }) if remaining == left),
+            "{answer:?}"
+        );
+        assert_eq!(world.status(id).attempts_remaining, left);
+    }
+    for code in [world.wrong(), world.digits(id)] {
+        assert!(matches!(world.sign_in(id, &code), Err(AuthError::CodeGone)));
+    }
+    assert_eq!(world.status(id).attempts_remaining, 0);
+}
+
+#[test]
+fn a_code_is_accepted_until_a_millisecond_before_its_expiry() {
+    let lifetime = 5 * MINUTE;
+    for (age, accepted) in [
+        (lifetime - Duration::from_millis(1), true),
+        (lifetime, false),
+    ] {
+        let world = World::new();
+        let id = world.code_for(PHONE);
+        world.fake.advance(age);
+        let answer = world.sign_in(id, &world.digits(id));
+        assert_eq!(answer.is_ok(), accepted, "{age:?}");
+        assert!(accepted || matches!(answer, Err(AuthError::CodeGone)));
+    }
+}
+
+#[test]
+fn digits_are_worth_nothing_under_another_id() {
+    let world = World::new();
+    let (mine, other) = (world.code_for(PHONE), world.code_for(NEIGHBOUR));
+    assert_ne!(world.digits(mine), world.digits(other));
+    let crossed = world.sign_in(mine, &world.digits(other));
+    assert!(matches!(
+        crossed,
+        Err(AuthError::CodeIncorrect { remaining: 4 })
+    ));
+}
+
+#[test]
+fn what_is_not_the_right_number_of_ascii_digits_costs_no_try() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    let digits = world.digits(id);
+    let before = world.snapshot();
+    let odd = [
+        String::new(),
+        digits[1..].to_owned(),
+        format!("{digits}0"),
+        format!(" {digits}"),
+        format!("+{}", &digits[1..]),
+        "１２３４５６".to_owned(),
+        "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}".to_owned(),
+        "𝟏𝟐𝟑𝟒𝟓𝟔".to_owned(),
+        "12345\0".to_owned(),
+        "a".repeat(1 << 20),
+    ];
+    for code in odd {
+        let answer = world.sign_in(id, &code);
+        assert!(
+            matches!(answer, Err(AuthError::CodeMalformed { length: 6 })),
+            "{code:.20?}"
+        );
+    }
+    assert_eq!(world.snapshot(), before);
+}
+
+#[test]
+fn an_id_that_was_never_issued_or_is_none_is_answered_like_a_dead_one() {
+    let world = World::new();
+    let caller = home();
+    let unknown = PhoneCodeId::from_bytes([9; 16]).to_string();
+    for id in ["", "pc_", "usr_00", unknown.as_str(), &"x".repeat(1 << 20)] {
+        let sign_in = SignIn {
+            code: "123456",
+            caller: &caller,
+            grant: Grant::Tokens,
+        };
+        let answer = block_on(world.auth.sign_in(id, sign_in));
+        assert!(matches!(answer, Err(AuthError::CodeGone)), "{id:.20}");
+    }
+    assert!(world.fake.state().counters.is_empty());
+}
+
+#[test]
+fn wrong_codes_add_up_over_codes_and_resends_until_a_success_clears_them() {
+    let world = World::with(|policy| {
+        policy.limits.sends_per_phone = None;
+        policy.limits.failures_per_phone = limit(&[(7, DAY)]);
+    });
+    let first = world.code_for(PHONE);
+    for _ in 0..5 {
+        world.sign_in(first, &world.wrong()).unwrap_err();
+    }
+    let second = world.code_for(PHONE);
+    world.sign_in(second, &world.wrong()).unwrap_err();
+    world.sign_in(second, &world.digits(second)).unwrap();
+
+    let third = world.code_for(PHONE);
+    for _ in 0..4 {
+        world.sign_in(third, &world.wrong()).unwrap_err();
+    }
+    world.fake.advance(MINUTE);
+    world.resend(third).unwrap();
+    world.sign_in(third, &world.wrong()).unwrap_err();
+    let fourth = world.code_for(PHONE);
+    for _ in 0..2 {
+        world.sign_in(fourth, &world.wrong()).unwrap_err();
+    }
+    let tries = world.status(fourth).attempts_remaining;
+    for code in [world.wrong(), world.digits(fourth)] {
+        let (scope, wait) = refused(world.sign_in(fourth, &code));
+        assert_eq!((scope, wait), (Some(Scope::FailuresPerPhone), 86_340));
+    }
+    assert_eq!(world.status(fourth).attempts_remaining, tries);
+    world.fake.advance(DAY - MINUTE);
+    let fifth = world.code_for(PHONE);
+    world.sign_in(fifth, &world.digits(fifth)).unwrap();
+}
+
+#[test]
+fn guesses_at_a_dead_code_cost_the_phone_nothing() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    world.sign_in(id, &world.digits(id)).unwrap();
+    let before = world.snapshot().counters;
+    for _ in 0..300 {
+        world.sign_in(id, &world.wrong()).unwrap_err();
+    }
+    assert_eq!(world.snapshot().counters, before);
+}
+
+#[test]
+fn wrong_codes_from_one_address_meet_its_limit_whatever_the_phone() {
+    let world = World::with(|p| p.limits.failures_per_address = limit(&[(3, HOUR)]));
+    let mine = world.code_for(PHONE);
+    for _ in 0..3 {
+        world.sign_in(mine, &world.wrong()).unwrap_err();
+    }
+    let other = world.code_for(NEIGHBOUR);
+    let before = world.snapshot();
+    let answer = world.sign_in(other, &world.digits(other));
+    assert_eq!(refused(answer).0, Some(Scope::FailuresPerAddress));
+    assert_eq!(world.snapshot(), before);
+    let (code, caller) = (&world.digits(other), &caller("192.0.2.2"));
+    let sign_in = SignIn {
+        code,
+        caller,
+        grant: Grant::Tokens,
+    };
+    block_on(world.auth.sign_in(&other.to_string(), sign_in)).unwrap();
+}
+
+#[test]
+fn right_codes_do_not_count_against_their_address() {
+    let world = World::with(|policy| {
+        policy.limits = domain::auth::Limits {
+            failures_per_address: limit(&[(2, HOUR)]),
+            failures_per_phone: limit(&[(2, HOUR)]),
+            ..Default::default()
+        };
+    });
+    for _ in 0..10 {
+        world.enter(PHONE);
+    }
+    assert!(world.snapshot().counters.is_empty());
+}
+
+#[test]
+fn of_parallel_right_codes_one_signs_in() {
+    for seed in 0..50 {
+        let world = World::over(Fake::new(seed, true), |policy| policy.tries = 10);
+        let id = world.code_for(PHONE);
+        let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
+        let tries = (0..10).map(|_| {
+            let sign_in = SignIn {
+                code: digits,
+                caller,
+                grant: Grant::Tokens,
+            };
+            world.auth.sign_in(text, sign_in)
+        });
+        let answers = block_on(join_all(tries));
+        assert_eq!(answers.iter().filter(|a| a.is_ok()).count(), 1, "{seed}");
+        for answer in answers.into_iter().filter(Result::is_err) {
+            assert!(matches!(answer, Err(AuthError::CodeGone)), "{answer:?}");
+        }
+        let state = world.snapshot();
+        assert_eq!((state.users.len(), state.sessions.len()), (1, 1));
+    }
+}
+
+#[test]
+fn of_a_thousand_parallel_wrong_codes_five_are_judged() {
+    let world = World::over(Fake::new(7, true), |policy| {
+        policy.limits.failures_per_phone = None;
+        policy.limits.failures_per_address = None;
+    });
+    let id = world.code_for(PHONE);
+    let (text, wrong, caller) = (&id.to_string(), &world.wrong(), &home());
+    let tries = (0..1000).map(|_| {
+        let sign_in = SignIn {
+            code: wrong,
+            caller,
+            grant: Grant::Tokens,
+        };
+        world.auth.sign_in(text, sign_in)
+    });
+    let answers = block_on(join_all(tries));
+    let mut left: Vec<_> = answers.iter().filter_map(remaining).collect();
+    left.sort_unstable();
+    assert_eq!(left, [0, 1, 2, 3, 4]);
+    let late = world.sign_in(id, &world.digits(id));
+    assert!(matches!(late, Err(AuthError::CodeGone)));
+}
+
+fn remaining<T>(answer: &Result<T, AuthError>) -> Option<u8> {
+    match answer {
+        Err(AuthError::CodeIncorrect { remaining }) => Some(*remaining),
+        _ => None,
+    }
+}
+
+#[test]
+fn parallel_first_sign_ins_of_one_phone_make_one_user() {
+    for seed in 0..20 {
+        let fake = Fake::new(seed, true);
+        let world = World::over(fake, |policy| policy.limits = Default::default());
+        let ids: Vec<_> = (0..20).map(|_| world.code_for(PHONE)).collect();
+        let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        let digits: Vec<_> = ids.iter().map(|id| world.digits(*id)).collect();
+        let caller = &home();
+        let entering = texts.iter().zip(&digits).map(|(id, code)| {
+            let sign_in = SignIn {
+                code,
+                caller,
+                grant: Grant::Tokens,
+            };
+            world.auth.sign_in(id, sign_in)
+        });
+        let entered = block_on(join_all(entering));
+        let entered: Vec<_> = entered.into_iter().map(Result::unwrap).collect();
+        assert_eq!(entered.iter().filter(|e| e.new_user).count(), 1);
+        assert!(entered.iter().all(|e| e.user == entered[0].user));
+        assert_eq!(world.fake.state().users.len(), 1);
+    }
+}
+
+#[test]
+fn each_grant_holds_its_session_by_its_own_credentials() {
+    let world = World::new();
+    let enter = |grant| {
+        world.fake.advance(MINUTE);
+        let id = world.code_for(PHONE);
+        world.sign_in_for(id, &world.digits(id), grant).unwrap()
+    };
+    let access_only = enter(Grant::AccessOnly(DAY));
+    assert_eq!(tokens(&access_only).access_lifetime, DAY);
+    assert_eq!(tokens(&access_only).refresh, None);
+    let cookie = enter(Grant::Cookie(DAY));
+    assert!(matches!(cookie.credentials, Credentials::Cookie(_)));
+    for entered in [&access_only, &cookie] {
+        assert_eq!(entered.session.expires_at, entered.session.created_at + DAY);
+        world.authenticate(entered).unwrap();
+    }
+    world.fake.advance(DAY);
+    for entered in [&access_only, &cookie] {
+        let answer = world.authenticate(entered);
+        assert!(matches!(answer, Err(AuthError::Unauthenticated)));
+    }
+}
+
+#[test]
+fn no_access_token_outlives_its_session() {
+    let world = World::with(|policy| policy.access_lifetime = 60 * DAY);
+    let entered = world.enter(PHONE);
+    assert_eq!(tokens(&entered).access_lifetime, 7 * DAY);
+}
+
+#[test]
+fn a_user_of_more_sessions_than_allowed_loses_the_oldest() {
+    let world = World::with(|policy| {
+        policy.sessions_per_user = 3;
+        policy.limits = Default::default();
+    });
+    let entered: Vec<_> = (0..5).map(|_| world.enter(PHONE)).collect();
+    let live: Vec<_> = entered
+        .iter()
+        .map(|entered| world.authenticate(entered).is_ok())
+        .collect();
+    assert_eq!(live, [false, false, true, true, true]);
+}
+
+#[test]
+fn a_code_issued_before_a_rotation_still_signs_in_and_moves_its_user_to_the_new_key() {
+    let world = World::new();
+    let user = world.enter(PHONE).user;
+    world.fake.advance(MINUTE);
+    let id = world.code_for(PHONE);
+    let digits = world.digits(id);
+    world.auth.rekey(vault(&[1, 2], 2));
+    let entered = world.sign_in(id, &digits).unwrap();
+    assert_eq!(entered.user, user);
+    world.auth.rekey(vault(&[2], 2));
+    assert_eq!(world.enter(PHONE).user, user);
+    let found = block_on(world.auth.user_by_phone(PHONE)).unwrap();
+    assert_eq!(found, (user, 3));
+}
+
+#[test]
+fn a_new_user_of_an_old_code_is_sealed_under_the_new_key() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    world.auth.rekey(vault(&[1, 2], 2));
+    let user = world.sign_in(id, &world.digits(id)).unwrap().user;
+    world.auth.rekey(vault(&[2], 2));
+    assert_eq!(block_on(world.auth.user_by_phone(PHONE)).unwrap().0, user);
+}
+
+#[test]
+fn a_code_of_a_key_that_is_gone_is_our_trouble_and_costs_no_try() {
+    let world = World::new();
+    let id = world.code_for(PHONE);
+    let digits = world.digits(id);
+    let before = world.snapshot();
+    world.auth.rekey(vault(&[2], 2));
+    let answer = world.sign_in(id, &digits);
+    assert!(matches!(answer, Err(AuthError::Unavailable { part, .. }) if part.as_str() == "keys"));
+    world.auth.rekey(vault(&[1, 2], 2));
+    assert_eq!(world.snapshot(), before);
+    world.sign_in(id, &digits).unwrap();
+}
+
+#[test]
+fn a_rotation_gives_nobody_a_fresh_budget() {
+    let world = World::with(|policy| {
+        policy.limits.sends_per_phone = limit(&[(2, DAY)]);
+        policy.limits.failures_per_phone = limit(&[(1, DAY)]);
+    });
+    let first = world.code_for(PHONE);
+    world.sign_in(first, &world.wrong()).unwrap_err();
+    world.auth.rekey(vault(&[1, 2], 2));
+    let second = world.code_for(PHONE);
+    let answer = world.sign_in(second, &world.digits(second));
+    assert_eq!(refused(answer).0, Some(Scope::FailuresPerPhone));
+    assert_eq!(refused(world.ask(PHONE)).0, Some(Scope::SendsPerPhone));
+}
