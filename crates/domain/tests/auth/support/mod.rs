@@ -153,7 +153,7 @@ impl World {
             let job = self.fake.jobs.lock().pop_front();
             let Some(job) = job else { return };
             *self.fake.places.lock() += 1;
-            block_on(self.auth.deliver(job));
+            block_on(self.auth.deliver(&job));
         }
     }
 
