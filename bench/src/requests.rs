@@ -13,6 +13,9 @@ use crate::{ROUNDS, Result};
 /// Enough that no worker of a small machine waits for the client.
 const CONNECTIONS: usize = 16;
 
+/// How many requests of any kind the bare server gets a round.
+const BARE_COUNT: usize = 80_000;
+
 /// How long the part of a token is that its signature covers, about.
 const SIGNED_BYTES: usize = 400;
 
@@ -36,12 +39,13 @@ impl Call {
         }
     }
 
-    /// How many a round: about a second of CPU time, which is counted in ticks of 10 ms.
+    /// How many a round: CPU time is counted in ticks of 10 ms, so some are needed.
     const fn count(self) -> usize {
         match self {
-            Self::Check => 60_000,
-            Self::Ask => 30_000,
-            Self::FirstCheck | Self::SignIn => 10_000,
+            Self::Check => BARE_COUNT,
+            Self::Ask => 40_000,
+            Self::FirstCheck => 10_000,
+            Self::SignIn => 20_000,
         }
     }
 
@@ -57,35 +61,39 @@ impl Call {
     /// Requests of this call that `server` accepts; used in turn, where they are fewer than the
     /// count.
     async fn requests(self, server: &Server) -> Result<Vec<Vec<u8>>> {
-        let sessions = match self {
-            Self::Check => 1000,
-            Self::FirstCheck => self.count(),
-            Self::Ask => return Ok((0..self.count()).map(|_| ask(&fresh_phone())).collect()),
-            Self::SignIn => {
-                return Ok(proofs(server, self.count())
-                    .await?
-                    .iter()
-                    .map(sign_in)
-                    .collect());
-            }
+        let checks = async |sessions| -> Result<_> {
+            let tokens = access_tokens(server, sessions).await?;
+            Ok(tokens.iter().map(|token| session_check(token)).collect())
         };
-        let tokens = access_tokens(server, sessions).await?;
-        Ok(tokens.iter().map(|token| session_check(token)).collect())
+        match self {
+            Self::Check => checks(1000).await,
+            Self::FirstCheck => checks(self.count()).await,
+            Self::Ask => Ok((0..self.count()).map(|_| ask(&fresh_phone())).collect()),
+            Self::SignIn => {
+                let proofs = proofs(server, self.count()).await?;
+                Ok(proofs.iter().map(sign_in).collect())
+            }
+        }
     }
 
-    /// Milliseconds of CPU time that `server` spends on 1,000 of them.
-    async fn cost(self, server: &Server, requests: &[Vec<u8>]) -> Result<f64> {
-        let before = server.cpu()?;
-        drive(
-            server.address,
-            CONNECTIONS,
-            self.count(),
-            async |client, i| client.expect(&requests[i % requests.len()]).await.map(drop),
-        )
-        .await?;
-        let spent = server.cpu()? - before;
-        Ok(spent.as_secs_f64() * 1e6 / self.count() as f64)
+    /// What of the yardstick is no HTTP: milliseconds that 1,000 of its signatures take.
+    fn signature_cost(self) -> Result<f64> {
+        if self == Self::SignIn {
+            ed25519_cost()
+        } else {
+            Ok(0.0)
+        }
     }
+}
+
+/// What a call cost in each round, in milliseconds of CPU time per 1,000.
+#[derive(Default)]
+struct Costs {
+    bare: Vec<f64>,
+    /// What the product is compared with: the bare server, and the signature of a sign-in.
+    yardstick: Vec<f64>,
+    memory: Vec<f64>,
+    sqlite: Vec<f64>,
 }
 
 /// Every call on the bare server and on both stores, in turn.
@@ -94,50 +102,69 @@ pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
     let memory = Server::product(Store::Memory)?;
     let sqlite = Server::product(Store::Sqlite)?;
     for call in Call::ALL {
-        let (mut yardsticks, mut costs) = (Vec::new(), [const { Vec::new() }; 3]);
+        let mut costs = Costs::default();
         for _ in 0..ROUNDS {
             // The bare server believes anything, so it gets the very bytes that the product gets.
             let requests = call.requests(&memory).await?;
-            costs[0].push(call.cost(&bare, &requests).await?);
-            costs[1].push(call.cost(&memory, &requests).await?);
+            let on_bare = cost(&bare, &requests, BARE_COUNT).await?;
+            costs.bare.push(on_bare);
+            costs.yardstick.push(on_bare + call.signature_cost()?);
+            costs
+                .memory
+                .push(cost(&memory, &requests, call.count()).await?);
             let requests = call.requests(&sqlite).await?;
-            costs[2].push(call.cost(&sqlite, &requests).await?);
-            let signature = if call == Call::SignIn {
-                signature_cost()?
-            } else {
-                0.0
-            };
-            yardsticks.push(costs[0][costs[0].len() - 1] + signature);
+            costs
+                .sqlite
+                .push(cost(&sqlite, &requests, call.count()).await?);
         }
-        rows(report, call, &yardsticks, costs)?;
+        rows(report, call, costs)?;
     }
     Ok(())
 }
 
-fn rows(
-    report: &mut Report<'_>,
-    call: Call,
-    yardsticks: &[f64],
-    costs: [Vec<f64>; 3],
-) -> Result<()> {
-    let (name, signed) = (call.name(), call == Call::SignIn);
-    let yardstick = if signed { "(bare + signature)" } else { "bare" };
-    for (server, target) in [(1, call.target()), (2, Target::None)] {
-        let store = ["", "memory", "sqlite"][server];
-        let ratios = Samples::ratios(&costs[server], yardsticks);
+async fn cost(server: &Server, requests: &[Vec<u8>], count: usize) -> Result<f64> {
+    let before = server.cpu()?;
+    drive(server.address, CONNECTIONS, count, async |client, i| {
+        let request = &requests[i % requests.len()];
+        client.expect(request).await.map(drop)
+    })
+    .await?;
+    let spent = server.cpu()? - before;
+    Ok(spent.as_secs_f64() * 1e6 / count as f64)
+}
+
+fn rows(report: &mut Report<'_>, call: Call, costs: Costs) -> Result<()> {
+    let name = call.name();
+    let yardstick = if call == Call::SignIn {
+        "(bare + signature)"
+    } else {
+        "bare"
+    };
+    let on_memory = Samples::ratios(&costs.memory, &costs.yardstick);
+    let on_sqlite = Samples::ratios(&costs.sqlite, &costs.yardstick);
+    report.row(
+        format!("{name}: memory ÷ {yardstick}"),
+        "×",
+        on_memory,
+        call.target(),
+    )?;
+    report.row(
+        format!("{name}: sqlite ÷ {yardstick}"),
+        "×",
+        on_sqlite,
+        Target::None,
+    )?;
+    let servers = [
+        ("bare", costs.bare),
+        ("memory", costs.memory),
+        ("sqlite", costs.sqlite),
+    ];
+    for (server, costs) in servers {
+        let what = format!("{name}: {server}");
         report.row(
-            format!("{name}: {store} ÷ {yardstick}"),
-            "×",
-            ratios,
-            target,
-        )?;
-    }
-    for (server, costs) in ["bare", "memory", "sqlite"].into_iter().zip(costs) {
-        let samples = costs.into_iter().collect();
-        report.row(
-            format!("{name}: {server}"),
+            what,
             "CPU ms/1,000",
-            samples,
+            costs.into_iter().collect(),
             Target::None,
         )?;
     }
@@ -146,7 +173,7 @@ fn rows(
 
 /// Milliseconds that 1,000 Ed25519 signatures take: the median of many short batches, so that
 /// what else runs on the machine is not in it.
-fn signature_cost() -> Result<f64> {
+fn ed25519_cost() -> Result<f64> {
     let key = Ed25519KeyPair::generate().map_err(|_| "no Ed25519 key could be made")?;
     let message = [b'x'; SIGNED_BYTES];
     let batch = || {
