@@ -14,7 +14,7 @@ pub struct SettingFault {
 }
 
 /// The settings of one gateway, read key by key by the gateway itself. What is wrong is gathered
-/// on the way, so that [`finish`](Self::finish) tells all of it at once.
+/// on the way, so that all of it is told at once.
 #[derive(Default)]
 pub struct Settings {
     values: BTreeMap<String, Zeroizing<String>>,
