@@ -1,5 +1,7 @@
 //! The actix-web app: config, wiring, handlers, pages, telemetry.
 
 pub mod dispatcher;
+mod error;
+pub mod http;
 pub mod system;
 pub mod telemetry;
