@@ -25,9 +25,12 @@
 )]
 
 pub mod code_store;
+pub mod durability;
 pub mod rate_limiter;
 pub mod sample;
 pub mod session_store;
+pub mod sms_sender;
+pub mod token_issuer;
 pub mod user_repo;
 
 mod law;
