@@ -1,5 +1,6 @@
 //! The actix-web app: config, wiring, handlers, pages, telemetry.
 
+pub mod config;
 pub mod dispatcher;
 mod error;
 pub mod http;
