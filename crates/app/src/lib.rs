@@ -4,5 +4,6 @@ pub mod config;
 pub mod dispatcher;
 mod error;
 pub mod http;
+pub mod keyring;
 pub mod system;
 pub mod telemetry;

@@ -6,6 +6,7 @@
 
 mod entry;
 mod fault;
+mod findings;
 mod layers;
 mod policy;
 mod reader;
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 
 pub use self::entry::Secret;
 pub use self::fault::{Fault, Faults};
+pub use self::findings::findings;
 pub use self::layers::{Layer, Sources};
 pub use self::reader::Setting;
 pub use self::values::Origin;

@@ -4,6 +4,7 @@ use domain::phone::{Country, PhoneNumber};
 use domain::timestamp::Timestamp;
 
 use super::*;
+use crate::keyring::KeyRing;
 
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/default.toml");
 const PRODUCTION_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/production.toml");
@@ -222,4 +223,13 @@ fn the_reference_names_every_setting_and_no_other() {
     ];
     known.extend(more.map(str::to_owned));
     assert_eq!(documented, known);
+}
+
+#[test]
+fn the_file_for_production_lacks_only_a_gateway_and_keys() {
+    let (_folder, sources) = file(&fs::read_to_string(PRODUCTION_FILE).unwrap());
+    let config = Config::load(&sources).unwrap();
+    let found = findings(&config, &KeyRing::default());
+    let keys: BTreeSet<_> = found.iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(keys, BTreeSet::from(["keys.ring_file", "sms.route"]));
 }

@@ -5,6 +5,7 @@ use super::*;
 
 mod faults;
 mod layers;
+mod production;
 
 fn flags(pairs: &[(&str, &str)]) -> Sources {
     let flags = pairs
