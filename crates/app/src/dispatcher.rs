@@ -13,27 +13,19 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// The accepting end of the queue.
-pub struct Queue {
+pub(crate) struct Queue {
     sender: mpsc::Sender<SendJob>,
 }
 
 /// The delivering end of the queue, before its workers start.
-pub struct Jobs {
+pub(crate) struct Jobs {
     receiver: mpsc::Receiver<SendJob>,
 }
 
 /// A queue with room for `capacity` messages.
-pub fn queue(capacity: usize) -> (Arc<Queue>, Jobs) {
+pub(crate) fn queue(capacity: usize) -> (Arc<Queue>, Jobs) {
     let (sender, receiver) = mpsc::channel(capacity);
     (Arc::new(Queue { sender }), Jobs { receiver })
-}
-
-impl Queue {
-    /// How many messages wait, and how many may.
-    pub fn depth(&self) -> (usize, usize) {
-        let capacity = self.sender.max_capacity();
-        (capacity - self.sender.capacity(), capacity)
-    }
 }
 
 struct Slot(mpsc::OwnedPermit<SendJob>);
@@ -56,7 +48,7 @@ impl SendQueue for Queue {
 }
 
 /// The workers.
-pub struct Dispatcher {
+pub(crate) struct Dispatcher {
     close: oneshot::Sender<()>,
     pump: JoinHandle<()>,
 }
@@ -64,14 +56,14 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Starts to deliver, at most `workers` messages at once. Must be called within a tokio
     /// runtime that outlives the servers.
-    pub fn start(jobs: Jobs, auth: Arc<Auth>, workers: usize) -> Self {
+    pub(crate) fn start(jobs: Jobs, auth: Arc<Auth>, workers: usize) -> Self {
         let (close, closed) = oneshot::channel();
         let pump = tokio::spawn(pump(jobs.receiver, auth, workers, closed));
         Self { close, pump }
     }
 
     /// Takes no more messages and waits until every accepted one has its outcome.
-    pub async fn drain(self) {
+    pub(crate) async fn drain(self) {
         let _ = self.close.send(());
         if let Err(error) = self.pump.await {
             tracing::error!(%error, "the dispatcher ended before its queue was empty");

@@ -1,9 +1,17 @@
 //! The actix-web app: config, wiring, handlers, pages, telemetry.
 
+mod builder;
+mod cli;
 pub mod config;
-pub mod dispatcher;
+mod dispatcher;
 mod error;
 pub mod http;
 pub mod keyring;
-pub mod system;
-pub mod telemetry;
+mod start;
+mod system;
+mod telemetry;
+mod wiring;
+
+pub use builder::Builder;
+pub use start::{Running, StartError};
+pub use wiring::{Outbox, OutboxMessage};

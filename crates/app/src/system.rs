@@ -5,7 +5,7 @@ use domain::timestamp::Timestamp;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     #[allow(
@@ -21,7 +21,7 @@ impl Clock for SystemClock {
 
 /// A generator of this thread, seeded by the operating system.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemEntropy;
+pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     #[allow(

@@ -1,5 +1,6 @@
 //! Logs, metrics and the audit trail.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use domain::event::Event;
 use domain::ports::EventSink;
 use metrics::counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
 
 /// Upper bounds of the latency histogram in seconds.
 const LATENCY_BUCKETS: [f64; 11] = [
@@ -18,7 +22,7 @@ const LATENCY_BUCKETS: [f64; 11] = [
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The process's metrics: one recorder, however many services run in the process.
-pub fn metrics() -> Option<&'static PrometheusHandle> {
+pub(crate) fn metrics() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     RECORDER
         .get_or_init(|| {
@@ -32,8 +36,20 @@ pub fn metrics() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
+/// Writes log lines to standard output, as configured. A process has one log: the first wins.
+pub(crate) fn log_to_stdout(log: &Log) {
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_default();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter);
+    let set = match log.format {
+        LogFormat::Text => lines.with_ansi(std::io::stdout().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    // A program that embeds the service may log in its own way.
+    let _ = set;
+}
+
 /// Tidies the metrics up, for as long as it is awaited.
-pub async fn keep_metrics() {
+pub(crate) async fn keep_metrics() {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {
         ticks.tick().await;
@@ -48,7 +64,7 @@ pub async fn keep_metrics() {
 /// Sign-ins, sign-outs and signs of theft are `info` and `warn`; what happens with every message
 /// is `debug`, and counted.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Telemetry;
+pub(crate) struct Telemetry;
 
 impl EventSink for Telemetry {
     fn record(&self, event: &Event) {

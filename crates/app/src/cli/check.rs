@@ -1,0 +1,68 @@
+//! `phone-auth check`: would it start, and would it work?
+
+use std::io::Write;
+
+use super::{Failure, Outcome};
+use crate::builder::Overrides;
+use crate::config::Config;
+use crate::start;
+use crate::wiring::{self, stores};
+
+/// One line for each thing looked at; fails if one of them failed.
+pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
+    let mut report = Report { failed: 0 };
+    report.line("configuration", Ok("no faults".to_owned()))?;
+    let ring = start::key_ring(config, given)?;
+    for finding in start::findings(config, &ring, given) {
+        report.line("profile", Err(finding))?;
+    }
+    let pending = stores::pending_migrations(config)?;
+    for (store, steps) in &pending {
+        if *steps > 0 {
+            let missing = format!(
+                "{steps} migrations missing: the next start applies them, or `phone-auth migrate`"
+            );
+            report.line(store, Ok(missing))?;
+        }
+    }
+    if pending.iter().any(|(_, steps)| *steps > 0) {
+        return report.finish();
+    }
+    let wired = wiring::wire(config, &ring, given)?;
+    for (part, health) in start::health(&wired.auth).await {
+        report.line(part, health.map(|()| "answers".to_owned()))?;
+    }
+    let gateway = wired.auth.ports().sms.health().await;
+    report.line(
+        "sms",
+        gateway
+            .map(|()| "ready".to_owned())
+            .map_err(|e| start::with_causes(&e)),
+    )?;
+    report.finish()
+}
+
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    fn line(&mut self, what: &str, result: Result<String, String>) -> Outcome {
+        let (mark, text) = match result {
+            Ok(text) => ("ok    ", text),
+            Err(text) => {
+                self.failed += 1;
+                ("FAILED", text)
+            }
+        };
+        Ok(writeln!(std::io::stdout(), "{mark}  {what}: {text}")?)
+    }
+
+    fn finish(self) -> Outcome {
+        match self.failed {
+            0 => Ok(()),
+            1 => Err(Failure::Said("1 check failed".to_owned())),
+            n => Err(Failure::Said(format!("{n} checks failed"))),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! From a configuration to a service that serves, and down again without losing a message.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use adapter_jwt::{JwtIssuer, KeyError};
+use domain::auth::{Auth, Part};
+use domain::phone::PhoneNumber;
+use domain::ports::{Source, StoreError};
+use domain::vault::VaultError;
+use tokio::task::JoinHandle;
+
+use crate::builder::Overrides;
+use crate::config::{Config, Faults, Profile};
+use crate::dispatcher::Dispatcher;
+use crate::http::{self, AppState, Background, ServerSettings, TrustedProxies};
+use crate::keyring::{self, KeyRing, RingError};
+use crate::telemetry;
+use crate::wiring::{self, Outbox, Wired};
+
+/// How often what is over is removed from the stores.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// How many rows of each store one sweep step removes, so that it never holds a store for long.
+const SWEEP_STEP: usize = 1000;
+
+/// How often the key ring is looked at for keys that were added, or whose moment has come. Far
+/// below the overlap, so that every process knows a key before anybody uses it.
+const KEYS_EVERY: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take to end at a shutdown, in seconds.
+const SHUTDOWN_SECS: u64 = 10;
+
+/// Open connections per worker; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// Why the service does not start. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has faults, one line each.
+    #[error(transparent)]
+    Config(#[from] Faults),
+    /// The configuration is too weak for production, one line each.
+    #[error("refusing to start with profile = \"production\":\n{}", .0.join("\n"))]
+    TooWeak(Vec<String>),
+    /// There is no usable key ring.
+    #[error(transparent)]
+    KeyRing(#[from] RingError),
+    /// The data keys do not make a vault.
+    #[error("the key ring: {0}")]
+    DataKeys(#[from] VaultError),
+    /// The token keys cannot sign.
+    #[error("the key ring: {0}")]
+    TokenKeys(#[from] KeyError),
+    /// A store cannot be opened.
+    #[error("{name}: {source}")]
+    Store {
+        /// Which store.
+        name: &'static str,
+        /// Why, and what to do.
+        source: Source,
+    },
+    /// A folder cannot be made.
+    #[error("{}: cannot be made ({source}): make it writable for this user, or set data.dir", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A listener's address cannot be had.
+    #[error(
+        "{key} = \"{address}\": {source}: stop what listens there, or set {key} to another address"
+    )]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The key that names it.
+        key: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A server cannot run.
+    #[error("the server cannot run: {0}")]
+    Server(#[source] io::Error),
+    /// The async runtime cannot run.
+    #[error("the runtime cannot run: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+impl StartError {
+    /// The exit status: 2 for a wrong configuration, else 1.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::TooWeak(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// The key ring of this installation, made now where development lacks one.
+pub(crate) fn key_ring(config: &Config, given: &Overrides) -> Result<KeyRing, StartError> {
+    let (clock, entropy) = (wiring::clock(given), wiring::entropy(given));
+    Ok(keyring::open(config, clock.now(), &*entropy)?)
+}
+
+/// What is too weak for production, as lines.
+pub(crate) fn findings(config: &Config, ring: &KeyRing, given: &Overrides) -> Vec<String> {
+    crate::config::findings(config, ring)
+        .into_iter()
+        // The stub stands in the configuration, but a gateway that was given takes the messages.
+        .filter(|finding| given.sms.is_none() || !finding.key.starts_with("sms."))
+        .map(|finding| finding.to_string())
+        .collect()
+}
+
+/// An error with its causes, for a log or an operator.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Whether each store answers, by the port's name.
+pub(crate) async fn health(auth: &Auth) -> [(&'static str, Result<(), String>); 4] {
+    let ports = auth.ports();
+    let told = |part: Part, health: Result<(), StoreError>| {
+        (part.as_str(), health.map_err(|error| with_causes(&error)))
+    };
+    [
+        told(Part::Codes, ports.codes.health().await),
+        told(Part::RateLimits, ports.limiter.health().await),
+        told(Part::Sessions, ports.sessions.health().await),
+        told(Part::Users, ports.users.health().await),
+    ]
+}
+
+/// A service that serves. Dropped, it stops without waiting; [`Running::stop`] waits.
+pub struct Running {
+    public: SocketAddr,
+    ops: SocketAddr,
+    auth: Arc<Auth>,
+    outbox: Option<Arc<Outbox>>,
+    handles: [ServerHandle; 2],
+    servers: [JoinHandle<io::Result<()>>; 2],
+    background: Background,
+    dispatcher: Dispatcher,
+    chores: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Where clients call.
+    pub fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Where health checks and metrics are.
+    pub fn ops(&self) -> SocketAddr {
+        self.ops
+    }
+
+    /// The use cases.
+    pub fn auth(&self) -> &Arc<Auth> {
+        &self.auth
+    }
+
+    /// What the stub gateway "sent", if it is the gateway.
+    pub fn outbox(&self) -> Option<&Arc<Outbox>> {
+        self.outbox.as_ref()
+    }
+
+    /// Answers what is under way, delivers every accepted message, and ends.
+    pub async fn stop(self) {
+        let [public, ops] = self.handles;
+        public.stop(true).await;
+        self.background.finish().await;
+        self.dispatcher.drain().await;
+        ops.stop(false).await;
+        for server in self.servers {
+            let _ = server.await;
+        }
+        self.chores.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Starts everything and returns when it serves.
+pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, StartError> {
+    let ring = key_ring(&config, given)?;
+    let findings = findings(&config, &ring, given);
+    if config.profile == Profile::Production && !findings.is_empty() {
+        return Err(StartError::TooWeak(findings));
+    }
+    for finding in findings {
+        tracing::warn!("not for production: {finding}");
+    }
+    // The phone metadata takes a while to load; nobody has to wait for it.
+    std::thread::spawn(PhoneNumber::warm_up);
+    telemetry::metrics();
+    let public = listen(config.server.bind, "server.bind")?;
+    let ops = listen(config.server.ops_bind, "server.ops_bind")?;
+    let (public_address, ops_address) = (local(&public)?, local(&ops)?);
+    let Wired {
+        auth,
+        jobs,
+        outbox,
+        issuer,
+    } = wiring::wire(&config, &ring, given)?;
+    let state = AppState {
+        auth: Arc::clone(&auth),
+        trusted_proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
+        background: Background::new(tokio::runtime::Handle::current()),
+        short_contract: config.server.short_contract,
+        docs: config.server.docs,
+    };
+    let background = state.background.clone();
+    let workers = config.server.workers;
+    let public = http::public_server(public, server(workers), state.clone(), |_| {});
+    let ops = http::ops_server(ops, server(1), state);
+    let (public, ops) = (
+        public.map_err(StartError::Server)?,
+        ops.map_err(StartError::Server)?,
+    );
+    let dispatcher = Dispatcher::start(jobs, Arc::clone(&auth), config.sms.workers);
+    let chores = vec![
+        tokio::spawn(telemetry::keep_metrics()),
+        tokio::spawn(sweep(Arc::clone(&auth))),
+        tokio::spawn(follow_keys(
+            config,
+            ring,
+            Arc::clone(&auth),
+            issuer,
+            given.clone(),
+        )),
+    ];
+    Ok(Running {
+        public: public_address,
+        ops: ops_address,
+        auth,
+        outbox,
+        handles: [public.handle(), ops.handle()],
+        servers: [tokio::spawn(public), tokio::spawn(ops)],
+        background,
+        dispatcher,
+        chores,
+    })
+}
+
+/// Serves until the process is told to end.
+pub(crate) async fn serve(config: Config, given: &Overrides) -> Result<(), StartError> {
+    let origin = config.server.public_origin.as_str().to_owned();
+    let running = start(config, given).await?;
+    announce(&origin, &running);
+    ended().await.map_err(StartError::Server)?;
+    tracing::info!("ending: no new calls, messages under way are delivered");
+    running.stop().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Where to click.
+fn announce(origin: &str, running: &Running) {
+    tracing::info!(
+        "sign in at {origin}/login (listening on {})",
+        running.public
+    );
+    if running.outbox.is_some() && running.public.ip().is_loopback() {
+        tracing::info!("read the stub gateway's messages at {origin}/dev/outbox");
+    }
+    tracing::info!(
+        "health and metrics at http://{}/readyz and /metrics",
+        running.ops
+    );
+}
+
+/// Ctrl-C, or the service manager's SIGTERM.
+async fn ended() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    Ok(())
+}
+
+const fn server(workers: usize) -> ServerSettings {
+    ServerSettings {
+        workers,
+        max_connections: MAX_CONNECTIONS,
+        shutdown_timeout: SHUTDOWN_SECS,
+    }
+}
+
+fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Bind {
+        address,
+        key,
+        source,
+    })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(StartError::Server)
+}
+
+/// Removes what is over from the stores, for as long as it is awaited.
+async fn sweep(auth: Arc<Auth>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        loop {
+            match auth.sweep(SWEEP_STEP).await {
+                Ok(removed) if removed >= SWEEP_STEP => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(
+                        error = with_causes(&error),
+                        "nothing swept, trying again later"
+                    );
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Follows the key ring, for as long as it is awaited.
+async fn follow_keys(
+    config: Config,
+    mut ring: KeyRing,
+    auth: Arc<Auth>,
+    issuer: Option<Arc<JwtIssuer>>,
+    given: Overrides,
+) {
+    let mut ticks = tokio::time::interval(KEYS_EVERY);
+    loop {
+        ticks.tick().await;
+        let renewed = key_ring(&config, &given)
+            .and_then(|found| use_keys(&ring, found, &auth, issuer.as_deref(), &given));
+        match renewed {
+            Ok(found) => ring = found,
+            Err(error) => {
+                tracing::error!(error = with_causes(&error), "going on with the keys in use");
+            }
+        }
+    }
+}
+
+fn use_keys(
+    known: &KeyRing,
+    found: KeyRing,
+    auth: &Auth,
+    issuer: Option<&JwtIssuer>,
+    given: &Overrides,
+) -> Result<KeyRing, StartError> {
+    // Always: the moment of a key that is long known may have come.
+    auth.rekey(found.vault(wiring::clock(given).now())?);
+    // Only when they changed: it forgets which tokens were verified.
+    if let Some(issuer) = issuer.filter(|_| found != *known) {
+        issuer.replace_keys(found.key_set()?);
+        tracing::info!(keys = ?found, "the key ring has changed");
+    }
+    Ok(found)
+}

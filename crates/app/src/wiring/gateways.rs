@@ -1,0 +1,63 @@
+//! The gateways, and the way between them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use adapter_sms::{Context, Route, Router, SettingFault};
+use domain::ports::{Clock, SmsSender};
+
+use crate::builder::Overrides;
+use crate::config::{Config, Fault, Faults, Layer};
+use crate::start::StartError;
+
+pub use adapter_sms::{Outbox, OutboxMessage};
+
+/// The stub's kind in the configuration.
+const STUB: &str = "stub";
+
+/// The gateway that was given, or a router over those that the configuration names; and the
+/// outbox, if a stub may be among those that send.
+pub(crate) fn open(
+    config: &Config,
+    given: &Overrides,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn SmsSender>, Option<Arc<Outbox>>), StartError> {
+    if let Some(sms) = &given.sms {
+        return Ok((Arc::clone(sms), None));
+    }
+    let outbox = Arc::new(Outbox::default());
+    let context = Context {
+        clock: Arc::clone(clock),
+        outbox: Arc::clone(&outbox),
+    };
+    let mut gateways = BTreeMap::new();
+    for (name, gateway) in &config.sms.gateways {
+        let built = adapter_sms::build(&gateway.kind, name, gateway.settings(), &context);
+        gateways.insert(
+            name.as_str(),
+            built.map_err(|faults| refused(name, faults))?,
+        );
+    }
+    let route = |names: &Vec<String>| -> Route {
+        let found = names.iter().filter_map(|name| {
+            let gateway = gateways.get(name.as_str())?;
+            Some((name.clone(), Arc::clone(gateway)))
+        });
+        found.collect()
+    };
+    let by_country = config.sms.routes.iter();
+    let by_country = by_country.map(|(country, names)| (*country, route(names)));
+    let router = Router::new(route(&config.sms.route), by_country.collect());
+    let has_stub = config.sms.gateways.values().any(|g| g.kind == STUB);
+    Ok((Arc::new(router), has_stub.then_some(outbox)))
+}
+
+/// Loading the configuration has tried the settings already, so this does not happen.
+fn refused(name: &str, faults: Vec<SettingFault>) -> StartError {
+    let fault = |fault: SettingFault| Fault {
+        key: format!("sms.gateways.{name}.{}", fault.key),
+        layer: Layer::Default,
+        text: fault.text,
+    };
+    Faults(faults.into_iter().map(fault).collect()).into()
+}

@@ -1,0 +1,104 @@
+//! From a configuration to a running set of ports. The only place that names adapters.
+
+pub(crate) mod gateways;
+pub(crate) mod stores;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use adapter_jwt::{JwtConfig, JwtIssuer};
+use domain::auth::{Auth, Ports};
+use domain::ports::{Clock, Entropy, TokenIssuer};
+
+use crate::builder::Overrides;
+use crate::config::Config;
+use crate::dispatcher::{self, Jobs};
+use crate::keyring::KeyRing;
+use crate::start::StartError;
+use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry::Telemetry;
+
+pub use gateways::{Outbox, OutboxMessage};
+
+/// The service before anything of it runs.
+pub(crate) struct Wired {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) jobs: Jobs,
+    /// What the stub gateway "sent", if it is the gateway.
+    pub(crate) outbox: Option<Arc<Outbox>>,
+    /// The issuer whose keys follow the key ring, unless the port was given.
+    pub(crate) issuer: Option<Arc<JwtIssuer>>,
+}
+
+/// The clock of this process, unless one was given.
+pub(crate) fn clock(given: &Overrides) -> Arc<dyn Clock> {
+    given.clock.clone().unwrap_or_else(|| Arc::new(SystemClock))
+}
+
+/// The randomness of this process, unless one was given.
+pub(crate) fn entropy(given: &Overrides) -> Arc<dyn Entropy> {
+    given
+        .entropy
+        .clone()
+        .unwrap_or_else(|| Arc::new(SystemEntropy))
+}
+
+/// Opens every adapter that the configuration names and was not given.
+pub(crate) fn wire(
+    config: &Config,
+    ring: &KeyRing,
+    given: &Overrides,
+) -> Result<Wired, StartError> {
+    let (clock, entropy) = (clock(given), entropy(given));
+    let now = clock.now();
+    let stores = stores::open(config, given)?;
+    let (sms, outbox) = gateways::open(config, given, &clock)?;
+    let (queue, jobs) = dispatcher::queue(config.sms.queue);
+    let (issuer, tokens): (_, Arc<dyn TokenIssuer>) = match &given.tokens {
+        Some(tokens) => (None, Arc::clone(tokens)),
+        None => {
+            let names = JwtConfig {
+                issuer: config.tokens.issuer.clone(),
+                audience: config.tokens.audience.clone(),
+            };
+            let keys = ring.key_set()?;
+            let issuer = Arc::new(JwtIssuer::new(names, keys, Arc::clone(&entropy)));
+            (Some(Arc::clone(&issuer)), issuer)
+        }
+    };
+    let ports = Ports {
+        codes: stores.codes,
+        limiter: stores.limiter,
+        sessions: stores.sessions,
+        users: stores.users,
+        sms,
+        queue,
+        tokens,
+        events: given.events.clone().unwrap_or_else(|| Arc::new(Telemetry)),
+        clock,
+        entropy,
+    };
+    let auth = Arc::new(Auth::new(ports, config.policy.clone(), ring.vault(now)?));
+    Ok(Wired {
+        auth,
+        jobs,
+        outbox,
+        issuer,
+    })
+}
+
+/// Makes a folder that only its owner may look into, with its parents, unless it is there.
+pub(crate) fn make_private_folder(folder: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| StartError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })
+}
