@@ -31,16 +31,16 @@ impl Auth {
     /// # Errors
     /// As [`Auth::user_by_phone`].
     pub async fn delete_user(&self, phone: &str) -> Result<UserId, AuthError> {
-        let user = self.find_user(phone).await?;
-        self.ports
-            .users
-            .delete(user.id)
-            .await
-            .map_err(Part::Users.failed())?;
-        // After the deletion: a sign-in in between belongs to the user that is gone.
-        self.revoke_all(user.id).await?;
-        self.emit(Event::UserDeleted { user: user.id });
-        Ok(user.id)
+        let user = self.find_user(phone).await?.id;
+        // Before the deletion, so that a failure leaves a user to try again with; and after it,
+        // for whoever signed in meanwhile.
+        self.revoke_all(user).await?;
+        let deleted = self.ports.users.delete(user).await;
+        if deleted.map_err(Part::Users.failed())? {
+            self.emit(Event::UserDeleted { user });
+        }
+        self.revoke_all(user).await?;
+        Ok(user)
     }
 
     async fn find_user(&self, phone: &str) -> Result<User, AuthError> {
@@ -56,7 +56,9 @@ impl Auth {
     pub(super) async fn revoke_all(&self, user: UserId) -> Result<u64, AuthError> {
         let revoked = self.ports.sessions.revoke_all(user, self.now()).await;
         let sessions = revoked.map_err(Part::Sessions.failed())?;
-        self.emit(Event::SignedOut { user, sessions });
+        if sessions > 0 {
+            self.emit(Event::SignedOut { user, sessions });
+        }
         Ok(sessions)
     }
 
