@@ -104,7 +104,8 @@ impl Auth {
     fn message(&self, job: &SendJob, digits: crate::code::Code) -> SmsMessage {
         let code = &job.code;
         let id = format!("{}-{}", code.id, code.delivery.send);
-        let minutes = self.policy.code_lifetime.as_secs().div_ceil(60);
+        let valid = code.expires_at.since(code.delivery.queued_at);
+        let minutes = valid.as_secs().div_ceil(60);
         self.policy
             .templates
             .sign_in_code(id, job.phone.clone(), code.locale, digits, minutes)
