@@ -8,8 +8,11 @@
 
 mod asking;
 mod by_phone;
+mod delivering;
 mod idempotency;
 mod resending;
+mod sessions;
 mod signing_in;
 mod support;
 mod test_numbers;
+mod users;
