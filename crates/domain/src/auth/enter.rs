@@ -58,9 +58,6 @@ impl Auth {
         if inserted.map_err(Part::Sessions.failed())? == Inserted::CodeAlreadyUsed {
             return Err(self.gone());
         }
-        if new_user {
-            self.emit(Event::UserCreated { user: user.id });
-        }
         self.emit(Event::SignedIn {
             user: user.id,
             session: id,
@@ -103,6 +100,9 @@ impl Auth {
         };
         let found = self.ports.users.find_or_create(&new).await;
         let (user, created) = found.map_err(Part::Users.failed())?;
+        if created {
+            self.emit(Event::UserCreated { user: user.id });
+        }
         if user.phone.index() != new.user.phone.index() {
             // Kept under an older key: moved now, so that the old key can be dropped one day.
             self.attend(
