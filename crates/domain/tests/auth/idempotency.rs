@@ -1,11 +1,11 @@
 //! The same call twice.
 
-use domain::auth::{AskCode, AuthError, CodeView, Policy};
+use domain::auth::{AskCode, AuthError, Policy};
 use domain::message::Locale;
 use domain::session::Caller;
 use futures_util::future::join_all;
 
-use crate::support::{DAY, Fake, MINUTE, NEIGHBOUR, PHONE, World, block_on, home};
+use crate::support::{DAY, Fake, MINUTE, NEIGHBOUR, PHONE, World, block_on, home, idempotent};
 
 fn ask<'a>(phone: &'a str, caller: &'a Caller, key: &'a str) -> AskCode<'a> {
     AskCode {
@@ -16,23 +16,19 @@ fn ask<'a>(phone: &'a str, caller: &'a Caller, key: &'a str) -> AskCode<'a> {
     }
 }
 
-fn again(world: &World, phone: &str, key: &str) -> Result<CodeView, AuthError> {
-    block_on(world.auth.ask_code(ask(phone, &home(), key)))
-}
-
 #[test]
 fn the_same_call_gets_the_same_answer_whatever_happened_since_and_sends_nothing() {
     let world = World::new();
-    let first = again(&world, PHONE, "k").unwrap();
+    let first = idempotent(&world, PHONE, "k").unwrap();
     world.deliver();
     world.sign_in(first.id, &world.wrong()).unwrap_err();
     world.fake.advance(MINUTE);
     world.resend(first.id).unwrap();
     world.deliver();
     let before = world.snapshot();
-    assert_eq!(again(&world, "138-0013-8000", "k").unwrap(), first);
+    assert_eq!(idempotent(&world, "138-0013-8000", "k").unwrap(), first);
     world.sign_in(first.id, &world.digits(first.id)).unwrap();
-    assert_eq!(again(&world, PHONE, "k").unwrap(), first);
+    assert_eq!(idempotent(&world, PHONE, "k").unwrap(), first);
     world.deliver();
     assert_eq!(world.fake.sent.lock().len(), 2);
     assert!(before.codes.contains_key(&first.id));
@@ -41,9 +37,9 @@ fn the_same_call_gets_the_same_answer_whatever_happened_since_and_sends_nothing(
 #[test]
 fn another_phone_or_language_under_the_same_key_is_a_conflict() {
     let world = World::new();
-    again(&world, PHONE, "k").unwrap();
+    idempotent(&world, PHONE, "k").unwrap();
     let before = world.snapshot();
-    let other_phone = again(&world, NEIGHBOUR, "k");
+    let other_phone = idempotent(&world, NEIGHBOUR, "k");
     assert!(matches!(other_phone, Err(AuthError::IdempotencyConflict)));
     let caller = home();
     let other_language = block_on(world.auth.ask_code(AskCode {
@@ -55,7 +51,7 @@ fn another_phone_or_language_under_the_same_key_is_a_conflict() {
         Err(AuthError::IdempotencyConflict)
     ));
     assert_eq!(world.snapshot(), before);
-    again(&world, NEIGHBOUR, "another").unwrap();
+    idempotent(&world, NEIGHBOUR, "another").unwrap();
 }
 
 #[test]
@@ -96,13 +92,13 @@ fn duplicates_on_two_processes_send_one_message() {
 #[test]
 fn a_key_is_free_again_when_its_code_is_over() {
     let world = World::new();
-    let first = again(&world, PHONE, "k").unwrap();
+    let first = idempotent(&world, PHONE, "k").unwrap();
     world.fake.advance(5 * MINUTE);
-    let second = again(&world, NEIGHBOUR, "k").unwrap();
+    let second = idempotent(&world, NEIGHBOUR, "k").unwrap();
     assert_ne!(first.id, second.id);
     world.fake.advance(DAY);
     block_on(world.auth.sweep(100)).unwrap();
-    let third = again(&world, PHONE, "k").unwrap();
+    let third = idempotent(&world, PHONE, "k").unwrap();
     assert_eq!(third.id, first.id, "the key names its code");
 }
 
@@ -110,9 +106,9 @@ fn a_key_is_free_again_when_its_code_is_over() {
 fn a_call_that_failed_may_be_made_again_under_its_key() {
     let world = World::new();
     *world.fake.places.lock() = 0;
-    again(&world, PHONE, "k").unwrap_err();
+    idempotent(&world, PHONE, "k").unwrap_err();
     *world.fake.places.lock() = 1;
-    again(&world, PHONE, "k").unwrap();
+    idempotent(&world, PHONE, "k").unwrap();
     world.deliver();
     assert_eq!(world.fake.sent.lock().len(), 1);
 }

@@ -9,6 +9,7 @@
 mod asking;
 mod by_phone;
 mod delivering;
+mod faults;
 mod idempotency;
 mod resending;
 mod sessions;

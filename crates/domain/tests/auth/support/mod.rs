@@ -246,3 +246,13 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, AuthError>) -> (Option<Scop
         other => panic!("{other:?}"),
     }
 }
+
+/// Asks for a code under an idempotency key.
+pub fn idempotent(world: &World, phone: &str, key: &str) -> Result<CodeView, AuthError> {
+    block_on(world.auth.ask_code(AskCode {
+        phone,
+        locale: Locale::En,
+        caller: &home(),
+        idempotency_key: Some(key),
+    }))
+}
