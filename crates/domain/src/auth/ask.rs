@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::{Auth, AuthError, CodeView, Part, SendJob};
 use crate::code::{Delivery, PhoneCode};
 use crate::event::Event;
@@ -10,7 +12,7 @@ use crate::session::Caller;
 use crate::timestamp::Timestamp;
 
 /// Somebody asks for a code.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AskCode<'a> {
     /// Any common spelling of a phone number.
     pub phone: &'a str,
@@ -21,6 +23,16 @@ pub struct AskCode<'a> {
     /// The caller's own name for this call: the same name again sends nothing and gets the same
     /// answer, for as long as the code is kept.
     pub idempotency_key: Option<&'a str>,
+}
+
+/// Without the phone and the key: both are as the caller sent them.
+impl fmt::Debug for AskCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AskCode")
+            .field("locale", &self.locale)
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of the first call with an idempotency key.
