@@ -12,6 +12,7 @@ mod delivering;
 mod faults;
 mod idempotency;
 mod resending;
+mod secrets;
 mod sessions;
 mod signing_in;
 mod support;
