@@ -42,7 +42,7 @@ impl Timestamp {
     /// Reads an RFC 3339 date and time, or `None` if it is not one or lies before 1970.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        let millis = moment.unix_timestamp_nanos() / 1_000_000;
+        let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
         u64::try_from(millis).ok().map(Self)
     }
 }
@@ -65,11 +65,16 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC to the second: `2026-01-02T03:04:05Z`.
+/// 9999-12-31T23:59:59Z: RFC 3339 has no later second.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// RFC 3339 in UTC to the second: `2026-01-02T03:04:05Z`. A later moment than RFC 3339 has is shown
+/// as its last.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secs = i64::try_from(self.as_secs()).unwrap_or(i64::MAX);
-        let t = OffsetDateTime::from_unix_timestamp(secs).map_err(|_| fmt::Error)?;
+        let secs = i64::try_from(self.as_secs()).unwrap_or(LAST_SECOND);
+        let t =
+            OffsetDateTime::from_unix_timestamp(secs.min(LAST_SECOND)).map_err(|_| fmt::Error)?;
         let (date, time) = (t.date(), t.time());
         write!(
             f,
