@@ -241,7 +241,7 @@ fn test_numbers(
         if phone.as_ref().is_none_or(|phone| phone.as_e164() != name) {
             r.refuse(
                 &section,
-                "names no phone number: write one that could exist, such as \"+8613800138000\"",
+                "names no phone number: write one that could exist in E.164, such as \"+8613800138000\"",
             );
         }
         Some((phone?, number?))

@@ -38,12 +38,15 @@ impl Origin {
             "http" => 80,
             _ => return None,
         };
-        let plain = text == format!("{scheme}://{authority}").to_ascii_lowercase()
-            && !text.contains('@')
-            && uri.port_u16() != Some(own_port);
-        plain.then(|| Self {
+        let host = authority.host();
+        let spelled = match authority.port_u16() {
+            Some(port) if port == own_port => return None,
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        };
+        (text == spelled.to_ascii_lowercase()).then(|| Self {
             url: text.to_owned(),
-            host: authority.host().to_owned(),
+            host: host.to_owned(),
         })
     }
 
@@ -135,4 +138,54 @@ pub(super) fn within(bounds: &RangeInclusive<Duration>) -> String {
             .replace("days", "d")
     };
     format!("from {} to {}", show(bounds.start()), show(bounds.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_spelled_as_browsers_spell_it() {
+        for (text, host) in [
+            ("https://login.example.com", "login.example.com"),
+            ("http://localhost:8080", "localhost"),
+            ("http://[::1]:8080", "[::1]"),
+        ] {
+            assert_eq!(Origin::parse(text).expect(text).host(), host);
+        }
+        for text in [
+            "",
+            "login.example.com",
+            "ftp://login.example.com",
+            "https://Login.example.com",
+            "https://login.example.com/",
+            "https://login.example.com/path",
+            "https://login.example.com?query",
+            "https://login.example.com:443",
+            "http://login.example.com:80",
+            "https://login.example.com:",
+            "https://login.example.com:08443",
+            "https://login.example.com:99999",
+            "https://user@login.example.com",
+            "https://",
+        ] {
+            assert_eq!(Origin::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn money_is_rounded_up_to_thousandths() {
+        for (text, amount) in [
+            ("0.045", 45),
+            ("0.057", 57),
+            ("0.0571", 58),
+            ("50", 50_000),
+            ("0", 0),
+        ] {
+            assert_eq!(thousandths(text), Some(amount), "{text}");
+        }
+        for text in ["", "-1", "NaN", "inf", "1000001", "1,5"] {
+            assert_eq!(thousandths(text), None, "{text}");
+        }
+    }
 }

@@ -67,14 +67,11 @@ pub fn open(config: &Config, now: Timestamp, entropy: &dyn Entropy) -> Result<Ke
         return Ok(ring);
     }
     update(path, |ring| {
-        for purpose in ring.missing(algorithm) {
-            ring.add(purpose, now, config.tokens.key_overlap, entropy)?;
-        }
-        Ok(())
+        add(ring, &ring.missing(algorithm), config, now, entropy)
     })
 }
 
-/// Adds new keys to the ring's file and removes token keys nobody needs any more.
+/// Adds new keys to the ring's file, and those it lacks; removes token keys nobody needs any more.
 ///
 /// # Errors
 /// A [`RingError`] that says what to do.
@@ -89,11 +86,28 @@ pub fn rotate(
     };
     update(path, |ring| {
         ring.drop_retired(now);
-        for purpose in purposes {
-            ring.add(*purpose, now, config.tokens.key_overlap, entropy)?;
-        }
-        Ok(())
+        add(ring, purposes, config, now, entropy)?;
+        add(
+            ring,
+            &ring.missing(config.tokens.algorithm),
+            config,
+            now,
+            entropy,
+        )
     })
+}
+
+fn add(
+    ring: &mut KeyRing,
+    purposes: &[Purpose],
+    config: &Config,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<(), KeyError> {
+    let overlap = config.tokens.key_overlap;
+    purposes
+        .iter()
+        .try_for_each(|purpose| ring.add(*purpose, now, overlap, entropy))
 }
 
 fn parse(place: String, text: &str) -> Result<KeyRing, RingError> {

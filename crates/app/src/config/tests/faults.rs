@@ -180,8 +180,8 @@ fn a_test_number_needs_a_number_and_a_code() {
     );
     assert_eq!(
         faults(&flags(&[("test_numbers.+1.code", "424242")])),
-        "test_numbers.\"+1\" (command line) names no phone number: write one that could exist, \
-         such as \"+8613800138000\"",
+        "test_numbers.\"+1\" (command line) names no phone number: write one that could exist in \
+         E.164, such as \"+8613800138000\"",
     );
 }
 
