@@ -15,6 +15,8 @@ mod ops;
 pub mod problem;
 mod server;
 pub(crate) mod short;
+#[cfg(test)]
+mod tests;
 mod v1;
 
 use std::sync::Arc;

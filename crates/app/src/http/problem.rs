@@ -88,7 +88,7 @@ pub struct Problem {
     cause: Option<Source>,
 }
 
-/// A problem as it is sent.
+/// Why a call did not work (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {

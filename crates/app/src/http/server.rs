@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::App;
-use actix_web::dev::{AppConfig, Server};
+use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, Error};
 use domain::ports::Entropy;
 
 use super::connection::{Connection, Deadlines};
@@ -60,10 +60,15 @@ pub fn ops_server(
     state: AppState,
 ) -> io::Result<Server> {
     let entropy = Arc::clone(&state.auth.ports().entropy);
+    serve(listener, settings, entropy, ops_routes(state))
+}
+
+/// Every route of the operations listener.
+pub(super) fn ops_routes(state: AppState) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let state = Data::new(state);
-    serve(listener, settings, entropy, move |config| {
+    move |config| {
         config.app_data(state.clone()).configure(ops::configure);
-    })
+    }
 }
 
 /// Every route of the public listener.
@@ -88,10 +93,30 @@ pub(super) fn public_routes(
     }
 }
 
-/// Serves what `routes` sets up on `listener`, behind the one layer that every route shares.
+/// What `routes` sets up, behind the one layer that every route shares.
+pub(super) fn app(
+    ids: RequestIds,
+    routes: impl FnOnce(&mut ServiceConfig),
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let ids = Rc::new(ids);
+    App::new()
+        .app_data(RouteMetrics::new("none"))
+        .configure(routes)
+        .wrap_fn(move |request, service| observe(&ids, request, service))
+}
+
+/// Serves `routes` on `listener`.
 ///
 /// Signals are left to the caller: it stops the server through [`Server::handle`].
-pub(super) fn serve(
+fn serve(
     listener: TcpListener,
     settings: ServerSettings,
     entropy: Arc<dyn Entropy>,
@@ -105,11 +130,7 @@ pub(super) fn serve(
     let shutdown = builder.graceful_shutdown_signal();
     let server = builder.listen("http", listener, move || {
         let shutdown = shutdown.clone();
-        let ids = Rc::new(RequestIds::new(&*entropy));
-        let app = App::new()
-            .app_data(RouteMetrics::new("none"))
-            .configure(routes.clone())
-            .wrap_fn(move |request, service| observe(&ids, request, service));
+        let app = app(RequestIds::new(&*entropy), routes.clone()).into_factory();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let shutdown = shutdown.clone();
@@ -122,7 +143,7 @@ pub(super) fn serve(
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(connection.pace());
             })
-            .h1(map_config(app.into_factory(), |()| AppConfig::default()));
+            .h1(map_config(app, |()| AppConfig::default()));
         fn_service(|stream: TcpStream| {
             let peer = stream.peer_addr().ok();
             // An answer is one write: there is nothing to wait for and to send along with it. On a

@@ -1,12 +1,15 @@
 //! Face 2 of the contract: two calls, no ids, always HTTP 200, an envelope `{code, msg}`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, get, post};
 use domain::auth::{AskCode, AuthError, Credentials, Grant, SignIn};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::AppState;
 use super::body::{JsonBody, text};
@@ -55,16 +58,47 @@ impl Outcome {
 /// The answer to every call of the short contract.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Envelope {
-    /// 0 success · 1 fail · 100 params err · 1000 phone num illegal · 1002 phone code posted too
-    /// frequently · 1003 auth fail.
-    #[schema(example = 0)]
+    /// 0 if it worked.
     code: u16,
     /// The code in words.
-    #[schema(example = "success")]
     msg: &'static str,
-    /// After signing in: an access token of a session that is not renewed.
+    /// After signing in: an access token of a session that lives for a day and is not renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+}
+
+/// Every outcome, for the document.
+pub(super) struct Outcomes;
+
+impl IntoResponses for Outcomes {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        use Outcome::{AuthFail, Fail, ParamsErr, PhoneIllegal, Success, TooFrequent};
+        let outcomes = [
+            Success,
+            Fail,
+            ParamsErr,
+            PhoneIllegal,
+            TooFrequent,
+            AuthFail,
+        ];
+        let examples = outcomes.map(|outcome| {
+            let (code, msg) = outcome.row();
+            let value = serde_json::to_value(Envelope {
+                code,
+                msg,
+                token: None,
+            })
+            .ok();
+            (msg, ExampleBuilder::new().value(value).build())
+        });
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Envelope")))
+            .examples_from_iter(examples);
+        let response = ResponseBuilder::new()
+            .description("The outcome, good or bad.")
+            .content("application/json", content.build());
+        BTreeMap::from([("200".to_owned(), response.build().into())])
+    }
 }
 
 /// Whom to text.
@@ -111,7 +145,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 #[utoipa::path(
     get, path = "/auth/phone_code", tag = "Short contract", operation_id = "short_send_by_get",
     request_body = ShortSend,
-    responses((status = 200, description = "The outcome.", body = Envelope))
+    responses(Outcomes)
 )]
 pub(super) async fn send(
     state: Data<AppState>,
@@ -152,7 +186,7 @@ pub(super) async fn send(
 #[utoipa::path(
     post, path = "/auth/phone_code/send", tag = "Short contract", operation_id = "short_send",
     request_body = ShortSend,
-    responses((status = 200, description = "The outcome.", body = Envelope))
+    responses(Outcomes)
 )]
 pub(super) async fn send_by_post(
     state: Data<AppState>,
@@ -167,7 +201,7 @@ pub(super) async fn send_by_post(
 #[utoipa::path(
     post, path = "/auth/phone_code", tag = "Short contract", operation_id = "short_sign_in",
     request_body = ShortSignIn,
-    responses((status = 200, description = "The outcome.", body = Envelope))
+    responses(Outcomes)
 )]
 pub(super) async fn sign_in(
     state: Data<AppState>,

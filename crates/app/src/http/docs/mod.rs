@@ -31,7 +31,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'uns
         v1::users::me, keys::keys,
         short::send, short::send_by_post, short::sign_in,
     ),
-    components(schemas(ProblemBody<'_>)),
+    components(schemas(ProblemBody<'_>, short::Envelope)),
     tags(
         (name = "Codes", description = "Text a code to a phone."),
         (name = "Sessions", description = "Sign in, stay signed in, sign out."),
@@ -39,19 +39,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'uns
         (name = "Keys", description = "For services that check access tokens themselves."),
         (name = "Short contract", description = "Two calls and no ids, always HTTP 200. An operator may switch it off."),
     ),
-    modifiers(&AccessToken),
+    modifiers(&Shared),
 )]
 struct Api;
 
-/// The security scheme of the calls that need somebody signed in.
-struct AccessToken;
+/// What calls refer to: how somebody shows who is calling, and the problems.
+struct Shared;
 
-impl Modify for AccessToken {
+impl Modify for Shared {
     fn modify(&self, document: &mut Document) {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.bearer_format = Some("JWT".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("access_token", SecurityScheme::Http(scheme));
+        let problems = problems::components();
+        components
+            .responses
+            .extend(problems.map(|(name, response)| (name, response.into())));
     }
 }
 
@@ -67,6 +71,7 @@ fn document() -> Bytes {
 pub(super) fn configure(config: &mut ServiceConfig) {
     let document = document();
     let ui = Config::from("/openapi.json")
+        .use_base_layout()
         .validator_url("none")
         .try_it_out_enabled(true);
     config
@@ -102,6 +107,3 @@ async fn asset(
         .content_type(file.content_type)
         .body(file.bytes.into_owned()))
 }
-
-#[cfg(test)]
-mod tests;

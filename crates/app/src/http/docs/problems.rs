@@ -1,6 +1,6 @@
 //! How the document describes problems: from the problems themselves, so that it cannot differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix_web::ResponseError;
@@ -14,19 +14,37 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, Respo
 use crate::http::body;
 use crate::http::problem::{MEDIA_TYPE, Problem};
 
-type Responses = BTreeMap<String, RefOr<Response>>;
-
 /// Types that stand for the problems a call may answer with.
 macro_rules! problems {
-    ($($name:ident => [$($problem:expr),+ $(,)?];)+) => {$(
-        pub(in crate::http) struct $name;
+    ($($name:ident => [$($problem:expr),+ $(,)?];)+) => {
+        $(
+            pub(in crate::http) struct $name;
 
-        impl IntoResponses for $name {
-            fn responses() -> Responses {
-                describe(vec![$($problem.into()),+])
+            impl $name {
+                fn described() -> BTreeMap<String, Response> {
+                    describe(vec![$($problem.into()),+])
+                }
             }
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    let by_reference = |status: String| {
+                        let name = format!("{}{status}", stringify!($name));
+                        (status, Ref::from_response_name(name).into())
+                    };
+                    Self::described().into_keys().map(by_reference).collect()
+                }
+            }
+        )+
+
+        /// Every response under the name that calls refer to it by.
+        pub(super) fn components() -> impl Iterator<Item = (String, Response)> {
+            let all = [$((stringify!($name), $name::described())),+];
+            all.into_iter().flat_map(|(name, described)| {
+                described.into_iter().map(move |(status, response)| (format!("{name}{status}"), response))
+            })
         }
-    )+};
+    };
 }
 
 problems! {
@@ -46,48 +64,46 @@ problems! {
 }
 
 /// One response for each status, with each problem as an example of it.
-fn describe(problems: Vec<Problem>) -> Responses {
+fn describe(problems: Vec<Problem>) -> BTreeMap<String, Response> {
     let mut by_status = BTreeMap::<String, Vec<Problem>>::new();
     for problem in problems {
-        by_status
-            .entry(problem.status_code().as_u16().to_string())
-            .or_default()
-            .push(problem);
+        let status = problem.status_code().as_u16().to_string();
+        by_status.entry(status).or_default().push(problem);
     }
     by_status
         .into_iter()
-        .map(|(status, problems)| (status, response(&problems).into()))
+        .map(|(status, problems)| (status, response(&problems)))
         .collect()
 }
 
 fn response(problems: &[Problem]) -> Response {
-    let examples = problems.iter().enumerate().map(|(number, problem)| {
+    let words: BTreeSet<_> = problems
+        .iter()
+        .map(|problem| format!("`{}`", problem.word()))
+        .collect();
+    let words: Vec<_> = words.into_iter().collect();
+    let examples = problems.iter().zip(1..).map(|(problem, number)| {
         let value = serde_json::from_slice(&problem.to_json()).ok();
         let example = ExampleBuilder::new()
             .summary(problem.to_string())
             .value(value);
-        (format!("example_{}", number + 1), example.build())
+        (format!("{}_{number}", problem.word()), example.build())
     });
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .examples_from_iter(examples)
         .build();
-    let description: Vec<_> = problems
-        .iter()
-        .map(|problem| format!("`{}`", problem.word()))
-        .collect();
     let response = ResponseBuilder::new()
-        .description(description.join(" or "))
+        .description(words.join(" or "))
         .content(MEDIA_TYPE, content);
-    headers(&problems[0])
-        .into_iter()
+    let headers = headers(&problems[0]).into_iter();
+    headers
         .fold(response, |response, (name, about, kind)| {
             let schema = ObjectBuilder::new().schema_type(kind).build();
             let header = HeaderBuilder::new()
                 .description(Some(about))
-                .schema(Some(schema))
-                .build();
-            response.header(name, header)
+                .schema(Some(schema));
+            response.header(name, header.build())
         })
         .build()
 }
