@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
-const UPDATE: &str = "UPDATE_OPENAPI=1 cargo test -p phone-auth-app openapi";
+const UPDATE: &str = "make openapi";
 
 #[actix_web::test]
 async fn the_openapi_snapshot_is_what_the_code_says() {
