@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::message::SmsMessage;
 use domain::phone::Country;
-use domain::ports::{Receipt, SmsError, SmsSender};
+use domain::ports::{Receipt, SmsError, SmsSender, with_causes};
 
 /// The port's own bound, for all gateways of a route together.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -87,13 +86,7 @@ fn verdict(mut failures: Vec<(String, SmsError)>) -> SmsError {
 }
 
 fn describe(gateway: &str, error: &SmsError) -> String {
-    let mut text = format!("{gateway}: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    format!("{gateway}: {}", with_causes(error))
 }
 
 #[async_trait]
@@ -145,6 +138,8 @@ impl fmt::Debug for Router {
 #[cfg(test)]
 mod tests {
     use domain::ports::MockSmsSender;
+
+    use std::error::Error;
 
     use super::*;
     use crate::stub::tests::message;

@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use adapter_jwt::{JwtIssuer, KeyError};
 use domain::auth::{Auth, Part};
 use domain::phone::PhoneNumber;
-use domain::ports::{Source, StoreError};
+use domain::ports::{Source, StoreError, with_causes};
 use domain::vault::VaultError;
 use tokio::task::JoinHandle;
 
@@ -116,12 +116,6 @@ pub(crate) fn findings(config: &Config, ring: &KeyRing, given: &Overrides) -> Ve
         .filter(|finding| given.sms.is_none() || !finding.key.starts_with("sms."))
         .map(|finding| finding.to_string())
         .collect()
-}
-
-/// An error with its causes, for a log or an operator.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Whether each store answers, by the port's name.

@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use super::{Failure, Outcome};
+use domain::ports::with_causes;
+
 use crate::builder::Overrides;
 use crate::config::Config;
 use crate::start;
@@ -37,7 +39,7 @@ pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
         "sms",
         gateway
             .map(|()| "ready".to_owned())
-            .map_err(|e| start::with_causes(&e)),
+            .map_err(|e| with_causes(&e)),
     )?;
     report.finish()
 }

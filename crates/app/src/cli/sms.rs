@@ -6,11 +6,12 @@ use clap::Subcommand;
 use domain::code::{Code, CodeLength};
 use domain::message::Locale;
 use domain::phone::PhoneNumber;
+use domain::ports::with_causes;
 
 use super::{Failure, Outcome};
 use crate::builder::Overrides;
 use crate::config::Config;
-use crate::{start, wiring};
+use crate::wiring;
 
 #[derive(Subcommand)]
 pub(super) enum Sms {
@@ -36,7 +37,7 @@ impl Sms {
             )
         })?;
         let clock = wiring::clock(given);
-        let (sms, _) = wiring::gateways::open(config, given, &clock)?;
+        let sms = wiring::gateways::open(config, given, &clock)?.sms;
         let length: CodeLength = config.policy.code_length;
         let code = Code::parse(&DIGITS[..usize::from(length.get())], length)
             .ok_or_else(|| Failure::Said("the code length is out of bounds".to_owned()))?;
@@ -47,7 +48,7 @@ impl Sms {
             .templates
             .sign_in_code(id, to, Locale::En, code, 1);
         let receipt = sms.send(&message).await;
-        let receipt = receipt.map_err(|error| Failure::Said(start::with_causes(&error)))?;
+        let receipt = receipt.map_err(|error| Failure::Said(with_causes(&error)))?;
         let id = receipt.message_id.as_deref().unwrap_or("no id");
         writeln!(
             std::io::stdout(),

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Subcommand;
 use domain::auth::AuthError;
+use domain::ports::with_causes;
 
 use super::{Failure, Outcome};
 use crate::builder::Overrides;
@@ -70,6 +71,6 @@ fn said(error: AuthError) -> Failure {
             "not a valid phone number: write it with its calling code, such as +8613800138000"
                 .to_owned()
         }
-        other => start::with_causes(&other),
+        other => with_causes(&other),
     })
 }

@@ -11,7 +11,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, Resource, web};
 use data_encoding::HEXLOWER;
-use domain::ports::Entropy;
+use domain::ports::{Entropy, with_causes};
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::time::Instant;
 
@@ -227,13 +227,7 @@ fn failure(answer: &ServiceResponse) -> Option<String> {
     let Some(problem) = hidden.or_else(|| response.error()?.as_error()) else {
         return Some(response.error().map_or_else(String::new, Error::to_string));
     };
-    let mut text = problem.to_string();
-    let mut cause = std::error::Error::source(problem);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    Some(text)
+    Some(with_causes(problem))
 }
 
 #[cfg(test)]

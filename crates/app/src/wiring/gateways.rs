@@ -15,15 +15,25 @@ pub use adapter_sms::{Outbox, OutboxMessage};
 /// The stub's kind in the configuration.
 const STUB: &str = "stub";
 
-/// The gateway that was given, or a router over those that the configuration names; and the
-/// outbox, if a stub may be among those that send.
+/// What messages go out by.
+pub(crate) struct Gateways {
+    /// One gateway, or a router over several.
+    pub(crate) sms: Arc<dyn SmsSender>,
+    /// What stubs "sent", if a stub may be among those that send.
+    pub(crate) outbox: Option<Arc<Outbox>>,
+}
+
+/// The gateway that was given, or a router over those that the configuration names.
 pub(crate) fn open(
     config: &Config,
     given: &Overrides,
     clock: &Arc<dyn Clock>,
-) -> Result<(Arc<dyn SmsSender>, Option<Arc<Outbox>>), StartError> {
+) -> Result<Gateways, StartError> {
     if let Some(sms) = &given.sms {
-        return Ok((Arc::clone(sms), None));
+        return Ok(Gateways {
+            sms: Arc::clone(sms),
+            outbox: None,
+        });
     }
     let outbox = Arc::new(Outbox::default());
     let context = Context {
@@ -49,7 +59,10 @@ pub(crate) fn open(
     let by_country = by_country.map(|(country, names)| (*country, route(names)));
     let router = Router::new(route(&config.sms.route), by_country.collect());
     let has_stub = config.sms.gateways.values().any(|g| g.kind == STUB);
-    Ok((Arc::new(router), has_stub.then_some(outbox)))
+    Ok(Gateways {
+        sms: Arc::new(router),
+        outbox: has_stub.then_some(outbox),
+    })
 }
 
 /// Loading the configuration has tried the settings already, so this does not happen.

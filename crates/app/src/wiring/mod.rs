@@ -18,6 +18,7 @@ use crate::start::StartError;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::Telemetry;
 
+use gateways::Gateways;
 pub use gateways::{Outbox, OutboxMessage};
 
 /// The service before anything of it runs.
@@ -52,7 +53,7 @@ pub(crate) fn wire(
     let (clock, entropy) = (clock(given), entropy(given));
     let now = clock.now();
     let stores = stores::open(config, given)?;
-    let (sms, outbox) = gateways::open(config, given, &clock)?;
+    let Gateways { sms, outbox } = gateways::open(config, given, &clock)?;
     let (queue, jobs) = dispatcher::queue(config.sms.queue);
     let (issuer, tokens): (_, Arc<dyn TokenIssuer>) = match &given.tokens {
         Some(tokens) => (None, Arc::clone(tokens)),

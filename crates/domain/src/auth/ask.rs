@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::id::PhoneCodeId;
 use crate::message::Locale;
 use crate::phone::PhoneNumber;
-use crate::ports::{SendSlot, StoreError};
+use crate::ports::{SendSlot, StoreError, with_causes};
 use crate::rate_limit::{Charge, Decision};
 use crate::session::Caller;
 use crate::timestamp::Timestamp;
@@ -305,9 +305,4 @@ impl Auth {
             });
         }
     }
-}
-
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -3,11 +3,9 @@ use crate::code::{DeliveryStatus, PhoneCode};
 use crate::event::Event;
 use crate::message::SmsMessage;
 use crate::phone::PhoneNumber;
-use crate::ports::SmsError;
+use crate::ports::{SmsError, with_causes};
 use crate::rate_limit::Charge;
 use crate::timestamp::Timestamp;
-
-use super::ask::with_causes;
 
 /// A message on its way to a gateway.
 #[derive(Debug, Clone)]

@@ -65,3 +65,9 @@ impl StoreError {
         Self::Corrupt(source.into())
     }
 }
+
+/// An error with its causes in one line, for a log or an operator, never for a client.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
