@@ -96,7 +96,7 @@ impl StartError {
     /// The exit status: 2 for a wrong configuration, else 1.
     pub fn status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::TooWeak(_) => 2,
+            Self::Config(_) | Self::TooWeak(_) | Self::KeyRing(RingError::Faulty { .. }) => 2,
             _ => 1,
         }
     }
