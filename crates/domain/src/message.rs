@@ -89,6 +89,11 @@ impl Templates {
         }
     }
 
+    /// In whose name.
+    pub fn brand(&self) -> &str {
+        &self.brand
+    }
+
     /// The message that carries a sign-in code. The digits stand in it once, in the line that
     /// browsers read, so that nothing else in it can be taken for them.
     pub fn sign_in_code(
