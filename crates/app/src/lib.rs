@@ -7,6 +7,7 @@ mod dispatcher;
 mod error;
 pub mod http;
 pub mod keyring;
+mod pages;
 mod start;
 mod system;
 mod telemetry;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::web::{Data, ServiceConfig};
 use adapter_jwt::{JwtIssuer, KeyError};
 use domain::auth::{Auth, Part};
 use domain::phone::PhoneNumber;
@@ -19,6 +20,7 @@ use crate::config::{Config, Faults, Profile};
 use crate::dispatcher::Dispatcher;
 use crate::http::{self, AppState, Background, ServerSettings, TrustedProxies};
 use crate::keyring::{self, KeyRing, RingError};
+use crate::pages::{self, Pages};
 use crate::telemetry;
 use crate::wiring::{self, Outbox, Wired};
 
@@ -211,7 +213,8 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
     };
     let background = state.background.clone();
     let workers = config.server.workers;
-    let public = http::public_server(public, server(workers), state.clone(), |_| {});
+    let site = site(&config, outbox.as_ref(), public_address);
+    let public = http::public_server(public, server(workers), state.clone(), site);
     let ops = http::ops_server(ops, server(1), state);
     let (public, ops) = (
         public.map_err(StartError::Server)?,
@@ -240,6 +243,19 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         dispatcher,
         chores,
     })
+}
+
+/// The routes of the pages.
+fn site(
+    config: &Config,
+    outbox: Option<&Arc<Outbox>>,
+    address: SocketAddr,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    let pages = Data::new(Pages {
+        public_origin: config.server.public_origin.as_str().to_owned(),
+        outbox: outbox.filter(|_| address.ip().is_loopback()).cloned(),
+    });
+    move |routes| pages::configure(routes, pages.clone())
 }
 
 /// Serves until the process is told to end.

@@ -195,6 +195,16 @@ impl Problem {
         self
     }
 
+    /// Tries left, if it says.
+    pub(crate) fn tries_left(&self) -> Option<u8> {
+        self.attempts_remaining
+    }
+
+    /// Seconds to wait, if it says.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// The stable word of this problem.
     pub fn code(&self) -> ProblemCode {
         self.code
