@@ -174,14 +174,16 @@ fn settings(store: Store, address: SocketAddr, ops: SocketAddr) -> Vec<(&'static
         "LIMITS__SENDS_PER_COUNTRY",
         "LIMITS__SENDS_OVERALL",
     ];
-    let server = [
+    let others = [
         ("SERVER__BIND", address.to_string()),
         ("SERVER__OPS_BIND", ops.to_string()),
         ("TOKENS__ACCESS_LIFETIME", "1h".to_owned()),
+        // Room for a whole round, if the client takes the cores that would send its messages.
+        ("SMS__QUEUE", "100000".to_owned()),
     ];
     let stores = STORES.map(|key| (key, store.name().to_owned()));
     let limits = LIMITS.map(|key| (key, "1000000000/1h".to_owned()));
-    server.into_iter().chain(stores).chain(limits).collect()
+    others.into_iter().chain(stores).chain(limits).collect()
 }
 
 fn product_binary() -> Result<PathBuf> {
