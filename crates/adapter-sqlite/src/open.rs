@@ -177,6 +177,8 @@ fn open(path: &Path) -> Result<Connection, Fault> {
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     conn.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Else a statement with a bound LIMIT is compiled again each time it runs.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if lacking(applied) > 0 {
         migrate(&mut conn)?;
     }
