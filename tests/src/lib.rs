@@ -1,1 +1,64 @@
-//! Black-box tests over HTTP against the real app.
+//! What the black-box tests stand on: the real app on free ports with a clock that tests set, the
+//! real binary as a process, a small HTTP client that can misbehave, and stores that fail when told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is an assertion"
+)]
+
+pub mod app;
+pub mod clock;
+pub mod faults;
+pub mod http;
+pub mod jwt;
+pub mod process;
+
+use std::time::Duration;
+
+/// How long anything may take that a test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks until there is an answer; fails after [`PATIENCE`].
+#[track_caller]
+pub fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> impl Future<Output = T> {
+    let told = format!("{what}, asked for at {}", std::panic::Location::caller());
+    async move {
+        let asking = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("never came: {told}"),
+        }
+    }
+}
+
+/// Makes each case, an `async fn(Store)`, a test of every store. A new store is one more line.
+#[macro_export]
+macro_rules! on_every_store {
+    ($($case:ident),+ $(,)?) => {
+        $crate::on_store!(memory, Memory, $($case),+);
+        $crate::on_store!(sqlite, Sqlite, $($case),+);
+    };
+}
+
+/// The tests of one store.
+#[macro_export]
+macro_rules! on_store {
+    ($module:ident, $store:ident, $($case:ident),+) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    super::$case($crate::app::Store::$store).await;
+                }
+            )+
+        }
+    };
+}

@@ -1,6 +1,6 @@
 //! Reads: where they are called, on read-only connections that are kept for the next read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::ports::StoreError;
@@ -19,9 +19,9 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
-            path,
+            path: path.to_owned(),
             idle: Mutex::default(),
         }
     }

@@ -1,0 +1,353 @@
+//! The app in this process, on free ports, with a folder and a clock of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use app::config::{Config, Sources};
+use app::{Builder, Outbox};
+use domain::auth::Auth;
+use domain::phone::{Country, PhoneNumber};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::clock::TestClock;
+use crate::http::Request;
+use crate::until;
+
+/// An adapter that serves every store port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Memory,
+    Sqlite,
+}
+
+impl Store {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+/// Every limit that may be off, off, and the waits as short as they may be.
+const UNLIMITED: [(&str, &str); 9] = [
+    ("code.resend_after", "1s"),
+    ("limits.sends_per_phone", "off"),
+    ("limits.sends_per_address", "off"),
+    ("limits.sends_per_network", "off"),
+    ("limits.sends_per_prefix", "off"),
+    ("limits.sends_per_country", "off"),
+    ("limits.sends_overall", "off"),
+    ("limits.failures_per_phone", "100/1s"),
+    ("limits.failures_per_address", "off"),
+];
+
+/// An app before it starts.
+#[derive(Clone)]
+pub struct Setup {
+    store: Store,
+    settings: Vec<(String, String)>,
+    parts: Builder,
+    clock: TestClock,
+    folder: Arc<TempDir>,
+}
+
+impl Setup {
+    /// With the built-in defaults, but for the stores.
+    pub fn on(store: Store) -> Self {
+        let clock = TestClock::default();
+        let setup = Self {
+            store,
+            settings: Vec::new(),
+            parts: Builder::new().clock(Arc::new(clock.clone())),
+            clock,
+            folder: Arc::new(tempfile::tempdir().expect("a temporary folder")),
+        };
+        let setup = setup
+            .set("server.bind", "127.0.0.1:0")
+            .set("server.ops_bind", "127.0.0.1:0")
+            .set("server.workers", "2");
+        let ports = ["codes", "rate_limits", "sessions", "users"];
+        let setup = ports.iter().fold(setup, |setup, port| {
+            setup.set(&format!("stores.{port}"), store.name())
+        });
+        let folder = setup.folder.path().join("data");
+        setup.set("data.dir", &folder.display().to_string())
+    }
+
+    /// With one more setting; a later one wins.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Without the limits that another thing's test would run into.
+    pub fn unlimited(self) -> Self {
+        let rows = UNLIMITED.iter();
+        rows.fold(self, |setup, (key, value)| setup.set(key, value))
+    }
+
+    /// With ports of the test's own.
+    pub fn parts(self, change: impl FnOnce(Builder) -> Builder) -> Self {
+        Self {
+            parts: change(self.parts),
+            ..self
+        }
+    }
+
+    /// Starts it, in a runtime of its own, as a process would.
+    pub async fn start(self) -> TestApp {
+        let sources = Sources {
+            flags: self.settings.clone(),
+            ..Sources::default()
+        };
+        let config = Config::load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
+        let (started, start) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let parts = self.parts.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async move {
+                let running = parts.start(config).await;
+                let running = running.unwrap_or_else(|error| panic!("{error}"));
+                let told = Told {
+                    public: running.public(),
+                    ops: running.ops(),
+                    auth: Arc::clone(running.auth()),
+                    outbox: running.outbox().cloned(),
+                };
+                let _ = started.send(told);
+                // Told to stop, or forgotten by a test that failed.
+                let _ = stopped.await;
+                running.stop().await;
+            });
+        });
+        TestApp {
+            told: start.await.expect("the app starts"),
+            clock: self.clock.clone(),
+            setup: self,
+            life: Some((stop, thread)),
+        }
+    }
+}
+
+struct Told {
+    public: SocketAddr,
+    ops: SocketAddr,
+    auth: Arc<Auth>,
+    outbox: Option<Arc<Outbox>>,
+}
+
+/// An app that serves, until it is dropped: then it stops as gracefully as on SIGTERM.
+pub struct TestApp {
+    pub clock: TestClock,
+    setup: Setup,
+    told: Told,
+    life: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// A code that was asked for, and its digits as they arrived.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub id: String,
+    pub digits: String,
+    pub body: Value,
+}
+
+/// What somebody has who signed in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub access: String,
+    pub refresh: String,
+    pub session: String,
+    pub user: String,
+    pub body: Value,
+}
+
+impl SignedIn {
+    /// From the answer to a sign-in or a refresh.
+    #[track_caller]
+    pub fn from(body: Value) -> Self {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        Self {
+            access: text(&body["access_token"]),
+            refresh: text(&body["refresh_token"]),
+            session: text(&body["session"]["id"]),
+            user: text(&body["user"]["id"]),
+            body,
+        }
+    }
+}
+
+/// A number of the default region.
+pub fn phone(spelling: &str) -> PhoneNumber {
+    let home = Country::parse("CN").expect("a region");
+    PhoneNumber::parse(spelling, home).expect("a phone number")
+}
+
+/// Digits of the same length that are wrong.
+pub fn wrong(digits: &str) -> String {
+    let last = if digits.ends_with('0') { '1' } else { '0' };
+    format!("{}{last}", &digits[..digits.len() - 1])
+}
+
+/// The digits at the end of a message.
+pub fn digits_of(text: &str) -> String {
+    let (_, digits) = text.rsplit_once('#').expect("digits at the end");
+    digits.to_owned()
+}
+
+impl TestApp {
+    /// With the built-in defaults.
+    pub async fn start(store: Store) -> Self {
+        Setup::on(store).start().await
+    }
+
+    /// Another instance over the same stores, keys and clock.
+    pub async fn sibling(&self) -> Self {
+        let ports = self.auth().ports().clone();
+        let setup = self.setup.clone();
+        let setup = match setup.store {
+            Store::Memory => setup.parts(|parts| {
+                parts
+                    .codes(ports.codes)
+                    .rate_limits(ports.limiter)
+                    .sessions(ports.sessions)
+                    .users(ports.users)
+            }),
+            Store::Sqlite => setup,
+        };
+        setup.start().await
+    }
+
+    /// What it was started with.
+    pub fn setup(&self) -> Setup {
+        self.setup.clone()
+    }
+
+    /// The public listener.
+    pub fn address(&self) -> SocketAddr {
+        self.told.public
+    }
+
+    /// The listener of operations.
+    pub fn ops(&self) -> SocketAddr {
+        self.told.ops
+    }
+
+    /// The use cases.
+    pub fn auth(&self) -> &Arc<Auth> {
+        &self.told.auth
+    }
+
+    /// The folder of its data.
+    pub fn folder(&self) -> &Path {
+        self.setup.folder.path()
+    }
+
+    /// A call of the public listener.
+    pub fn get(&self, path: &str) -> Request {
+        Request::new(self.told.public, "GET", path)
+    }
+
+    /// A call of the public listener.
+    pub fn post(&self, path: &str) -> Request {
+        Request::new(self.told.public, "POST", path)
+    }
+
+    /// A call of the public listener.
+    pub fn delete(&self, path: &str) -> Request {
+        Request::new(self.told.public, "DELETE", path)
+    }
+
+    /// The texts of the messages to a phone, oldest first.
+    pub fn messages(&self, to: &str) -> Vec<String> {
+        let outbox = self.told.outbox.as_ref().expect("the stub gateway");
+        let messages = outbox.newest_first(Some(&phone(to))).into_iter().rev();
+        messages.map(|message| message.text.to_string()).collect()
+    }
+
+    /// How many messages there are, to anybody.
+    pub fn message_count(&self) -> usize {
+        let outbox = self.told.outbox.as_ref().expect("the stub gateway");
+        outbox.newest_first(None).len()
+    }
+
+    /// A request for a code.
+    pub fn ask(&self, phone: &str) -> Request {
+        self.post("/v1/phone-codes").json(json!({ "phone": phone }))
+    }
+
+    /// A try to sign in.
+    pub fn enter(&self, id: &str, code: &str) -> Request {
+        let body = json!({ "phone_code_id": id, "code": code });
+        self.post("/v1/sessions").json(body)
+    }
+
+    /// A use of a refresh token.
+    pub fn refresh(&self, token: &str) -> Request {
+        let body = json!({ "refresh_token": token });
+        self.post("/v1/sessions/refresh").json(body)
+    }
+
+    /// Asks for a code and reads it in the outbox.
+    pub async fn code(&self, phone: &str) -> Asked {
+        let before = self.messages(phone).len();
+        let body = self.ask(phone).await.ok(202);
+        let text = until("the message", async || {
+            let messages = self.messages(phone);
+            (messages.len() > before).then(|| messages.last().cloned())?
+        })
+        .await;
+        Asked {
+            id: body["id"].as_str().expect("an id").to_owned(),
+            digits: digits_of(&text),
+            body,
+        }
+    }
+
+    /// Asks for a code, reads it in the outbox and signs in with it.
+    pub async fn sign_in(&self, phone: &str) -> SignedIn {
+        let Asked { id, digits, .. } = self.code(phone).await;
+        SignedIn::from(self.enter(&id, &digits).await.ok(201))
+    }
+
+    /// What became of a code's message, once it is no longer under way.
+    pub async fn delivery(&self, id: &str) -> String {
+        let path = format!("/v1/phone-codes/{id}");
+        until("the end of the message", async || {
+            let status = self.get(&path).await.ok(200)["status"].clone();
+            (status != "queued").then(|| status.as_str().expect("a status").to_owned())
+        })
+        .await
+    }
+
+    /// Whether somebody has proven that phone.
+    pub async fn has_user(&self, phone: &str) -> bool {
+        self.auth().user_by_phone(phone).await.is_ok()
+    }
+
+    /// Stops it.
+    pub fn stop(self) {}
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let Some((stop, thread)) = self.life.take() else {
+            return;
+        };
+        let _ = stop.send(());
+        if thread.join().is_err() && !std::thread::panicking() {
+            panic!("the app panicked");
+        }
+    }
+}
