@@ -6,11 +6,9 @@ use domain::auth::{AuthError, Credentials, Grant, SignIn};
 use domain::event::Event;
 use domain::id::PhoneCodeId;
 use domain::rate_limit::Scope;
-use futures_util::future::join_all;
 
 use crate::support::{
-    DAY, Fake, HOUR, MINUTE, NEIGHBOUR, PHONE, World, block_on, caller, home, limit, refused,
-    tokens, vault,
+    DAY, HOUR, MINUTE, NEIGHBOUR, PHONE, World, block_on, caller, home, limit, refused, tokens,
 };
 
 #[test]
@@ -236,86 +234,6 @@ fn right_codes_do_not_count_against_their_address() {
 }
 
 #[test]
-fn of_parallel_right_codes_one_signs_in() {
-    for seed in 0..50 {
-        let world = World::over(Fake::new(seed, true), |policy| policy.tries = 10);
-        let id = world.code_for(PHONE);
-        let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
-        let tries = (0..10).map(|_| {
-            let sign_in = SignIn {
-                code: digits,
-                caller,
-                grant: Grant::Tokens,
-            };
-            world.auth.sign_in(text, sign_in)
-        });
-        let answers = block_on(join_all(tries));
-        assert_eq!(answers.iter().filter(|a| a.is_ok()).count(), 1, "{seed}");
-        for answer in answers.into_iter().filter(Result::is_err) {
-            assert!(matches!(answer, Err(AuthError::CodeGone)), "{answer:?}");
-        }
-        let state = world.snapshot();
-        assert_eq!((state.users.len(), state.sessions.len()), (1, 1));
-    }
-}
-
-#[test]
-fn of_a_thousand_parallel_wrong_codes_five_are_judged() {
-    let world = World::over(Fake::new(7, true), |policy| {
-        policy.limits.failures_per_phone = None;
-        policy.limits.failures_per_address = None;
-    });
-    let id = world.code_for(PHONE);
-    let (text, wrong, caller) = (&id.to_string(), &world.wrong(), &home());
-    let tries = (0..1000).map(|_| {
-        let sign_in = SignIn {
-            code: wrong,
-            caller,
-            grant: Grant::Tokens,
-        };
-        world.auth.sign_in(text, sign_in)
-    });
-    let answers = block_on(join_all(tries));
-    let mut left: Vec<_> = answers.iter().filter_map(remaining).collect();
-    left.sort_unstable();
-    assert_eq!(left, [0, 1, 2, 3, 4]);
-    let late = world.sign_in(id, &world.digits(id));
-    assert!(matches!(late, Err(AuthError::CodeGone)));
-}
-
-fn remaining<T>(answer: &Result<T, AuthError>) -> Option<u8> {
-    match answer {
-        Err(AuthError::CodeIncorrect { remaining }) => Some(*remaining),
-        _ => None,
-    }
-}
-
-#[test]
-fn parallel_first_sign_ins_of_one_phone_make_one_user() {
-    for seed in 0..20 {
-        let fake = Fake::new(seed, true);
-        let world = World::over(fake, |policy| policy.limits = Default::default());
-        let ids: Vec<_> = (0..20).map(|_| world.code_for(PHONE)).collect();
-        let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        let digits: Vec<_> = ids.iter().map(|id| world.digits(*id)).collect();
-        let caller = &home();
-        let entering = texts.iter().zip(&digits).map(|(id, code)| {
-            let sign_in = SignIn {
-                code,
-                caller,
-                grant: Grant::Tokens,
-            };
-            world.auth.sign_in(id, sign_in)
-        });
-        let entered = block_on(join_all(entering));
-        let entered: Vec<_> = entered.into_iter().map(Result::unwrap).collect();
-        assert_eq!(entered.iter().filter(|e| e.new_user).count(), 1);
-        assert!(entered.iter().all(|e| e.user == entered[0].user));
-        assert_eq!(world.fake.state().users.len(), 1);
-    }
-}
-
-#[test]
 fn each_grant_holds_its_session_by_its_own_credentials() {
     let world = World::new();
     let enter = |grant| {
@@ -358,59 +276,4 @@ fn a_user_of_more_sessions_than_allowed_loses_the_oldest() {
         .map(|entered| world.authenticate(entered).is_ok())
         .collect();
     assert_eq!(live, [false, false, true, true, true]);
-}
-
-#[test]
-fn a_code_issued_before_a_rotation_still_signs_in_and_moves_its_user_to_the_new_key() {
-    let world = World::new();
-    let user = world.enter(PHONE).user;
-    world.fake.advance(MINUTE);
-    let id = world.code_for(PHONE);
-    let digits = world.digits(id);
-    world.auth.rekey(vault(&[1, 2], 2));
-    let entered = world.sign_in(id, &digits).unwrap();
-    assert_eq!(entered.user, user);
-    world.auth.rekey(vault(&[2], 2));
-    assert_eq!(world.enter(PHONE).user, user);
-    let found = block_on(world.auth.user_by_phone(PHONE)).unwrap();
-    assert_eq!(found, (user, 3));
-}
-
-#[test]
-fn a_new_user_of_an_old_code_is_sealed_under_the_new_key() {
-    let world = World::new();
-    let id = world.code_for(PHONE);
-    world.auth.rekey(vault(&[1, 2], 2));
-    let user = world.sign_in(id, &world.digits(id)).unwrap().user;
-    world.auth.rekey(vault(&[2], 2));
-    assert_eq!(block_on(world.auth.user_by_phone(PHONE)).unwrap().0, user);
-}
-
-#[test]
-fn a_code_of_a_key_that_is_gone_is_our_trouble_and_costs_no_try() {
-    let world = World::new();
-    let id = world.code_for(PHONE);
-    let digits = world.digits(id);
-    let before = world.snapshot();
-    world.auth.rekey(vault(&[2], 2));
-    let answer = world.sign_in(id, &digits);
-    assert!(matches!(answer, Err(AuthError::Unavailable { part, .. }) if part.as_str() == "keys"));
-    world.auth.rekey(vault(&[1, 2], 2));
-    assert_eq!(world.snapshot(), before);
-    world.sign_in(id, &digits).unwrap();
-}
-
-#[test]
-fn a_rotation_gives_nobody_a_fresh_budget() {
-    let world = World::with(|policy| {
-        policy.limits.sends_per_phone = limit(&[(2, DAY)]);
-        policy.limits.failures_per_phone = limit(&[(1, DAY)]);
-    });
-    let first = world.code_for(PHONE);
-    world.sign_in(first, &world.wrong()).unwrap_err();
-    world.auth.rekey(vault(&[1, 2], 2));
-    let second = world.code_for(PHONE);
-    let answer = world.sign_in(second, &world.digits(second));
-    assert_eq!(refused(answer).0, Some(Scope::FailuresPerPhone));
-    assert_eq!(refused(world.ask(PHONE)).0, Some(Scope::SendsPerPhone));
 }

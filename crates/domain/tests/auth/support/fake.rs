@@ -35,6 +35,8 @@ pub enum Fault {
     Nth(usize),
     /// The call of that number is carried out, and its answer is lost.
     LostAnswer(usize),
+    /// No call of that step is carried out.
+    Step(&'static str),
     /// No call of that number or later is carried out, where the step starts like this.
     DownFrom(usize, &'static str),
 }
@@ -127,6 +129,7 @@ impl Fake {
         calls.push(step);
         match *self.fault.lock() {
             Fault::Nth(n) if n == number => (false, false),
+            Fault::Step(name) if name == step => (false, false),
             Fault::LostAnswer(n) if n == number => (true, false),
             Fault::DownFrom(n, port) if n <= number && step.starts_with(port) => (false, false),
             _ => (true, true),
