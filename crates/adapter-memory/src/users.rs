@@ -38,16 +38,13 @@ impl Users {
 
     fn reseal(&mut self, id: UserId, phone: &SealedPhone) -> Result<bool, StoreError> {
         let index = *phone.index();
-        if self
-            .by_phone
-            .get(&index)
-            .is_some_and(|holder| *holder != id)
-        {
-            return Err(StoreError::corrupt("two users have one phone"));
-        }
         let Some(user) = self.by_id.get_mut(&id) else {
             return Ok(false);
         };
+        let holder = self.by_phone.get(&index);
+        if holder.is_some_and(|holder| *holder != id) {
+            return Err(StoreError::corrupt("two users have one phone"));
+        }
         self.by_phone.remove(user.phone.index());
         self.by_phone.insert(index, id);
         user.phone = phone.clone();

@@ -57,7 +57,7 @@ macro_rules! test_laws {
 
 /// Checks every law, one after another.
 macro_rules! check_laws {
-    ($port:ident, $store:ident, $spawn:ident, laws: [$($law:ident,)*], races: [$($race:ident,)*]) => {{
+    ($port:ident, $store:ident, $spawn:expr, laws: [$($law:ident,)*], races: [$($race:ident,)*]) => {{
         $($crate::check(concat!(stringify!($port), "::", stringify!($law)), $law(&*$store)).await?;)*
         $($crate::check(concat!(stringify!($port), "::", stringify!($race)), $race($store.clone(), $spawn)).await?;)*
         Ok(())

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use domain::ports::UserRepo;
 use domain::timestamp::Timestamp;
-use domain::user::{NewUser, User};
-use domain::vault::{PhoneIndex, SealedPhone};
+use domain::user::User;
+use domain::vault::SealedPhone;
 
-use crate::race::{ROUNDS, race};
 use crate::sample::{self, NOW};
 use crate::{Broken, Spawn};
+
+mod races;
+
+pub use races::*;
 
 /// Checks every law, one after another.
 ///
@@ -233,78 +236,4 @@ pub async fn a_deleted_users_phone_is_free_again(repo: &dyn UserRepo) {
     assert!(repo.delete(user.id).await.unwrap());
     let new = sample::user_of(user.phone, Vec::new());
     assert_eq!(repo.find_or_create(&new).await.unwrap(), (new.user, true));
-}
-
-/// Each round, every contestant brings a user of the same phone; returns what each was told.
-async fn create_in_parallel(
-    repo: &Arc<dyn UserRepo>,
-    spawn: Spawn,
-    new: impl Fn(usize, PhoneIndex, PhoneIndex) -> NewUser + Copy + Send + 'static,
-) -> Vec<Vec<(User, bool)>> {
-    let phones: Arc<[_]> = (0..ROUNDS)
-        .map(|_| (sample::phone_index(), sample::phone_index()))
-        .collect();
-    race(spawn, |contestant| {
-        let (repo, phones) = (repo.clone(), phones.clone());
-        async move {
-            let mut told = Vec::new();
-            for (a, b) in phones.iter() {
-                told.push(repo.find_or_create(&new(contestant, *a, *b)).await.unwrap());
-            }
-            told
-        }
-    })
-    .await
-}
-
-fn assert_one_user_each(told: &[Vec<(User, bool)>]) {
-    for round in 0..ROUNDS {
-        let answers: Vec<_> = told.iter().map(|answers| &answers[round]).collect();
-        let makers = answers.iter().filter(|(_, created)| *created).count();
-        assert_eq!(makers, 1, "one caller made the user");
-        assert!(
-            answers.iter().all(|(user, _)| *user == answers[0].0),
-            "all see the same user"
-        );
-    }
-}
-
-/// Of many first sign-ins of one phone at once, one makes the user, and all get it.
-pub async fn one_of_many_creators_makes_the_user(repo: Arc<dyn UserRepo>, spawn: Spawn) {
-    let new = |_, index, _| sample::user_of(sample::sealed_under(index), Vec::new());
-    let told = create_in_parallel(&repo, spawn, new).await;
-    assert_one_user_each(&told);
-    for (user, _) in &told[0] {
-        assert_eq!(repo.find(user.id).await.unwrap().as_ref(), Some(user));
-    }
-}
-
-/// While keys rotate, processes know a phone by two indexes in different order: still one user.
-pub async fn creators_under_two_keys_make_one_user(repo: Arc<dyn UserRepo>, spawn: Spawn) {
-    let new = |contestant, a, b| {
-        let (index, alias) = if contestant % 2 == 0 { (a, b) } else { (b, a) };
-        sample::user_of(sample::sealed_under(index), vec![alias])
-    };
-    assert_one_user_each(&create_in_parallel(&repo, spawn, new).await);
-}
-
-/// `delete` says `true` to one caller of many.
-pub async fn one_of_many_deletions_wins(repo: Arc<dyn UserRepo>, spawn: Spawn) {
-    let mut ids = Vec::new();
-    for _ in 0..ROUNDS {
-        ids.push(create(&*repo).await.id);
-    }
-    let ids: Arc<[_]> = ids.into();
-    let wins = race(spawn, |_| {
-        let (repo, ids) = (repo.clone(), ids.clone());
-        async move {
-            let mut wins = 0;
-            for id in ids.iter() {
-                wins += usize::from(repo.delete(*id).await.unwrap());
-            }
-            wins
-        }
-    })
-    .await;
-    assert_eq!(wins.iter().sum::<usize>(), ROUNDS);
 }
