@@ -11,12 +11,12 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, Resource, web};
 use data_encoding::HEXLOWER;
-use domain::ports::{Entropy, with_causes};
+use domain::ports::Entropy;
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::time::Instant;
 
 use super::connection::Pace;
-use super::problem::{MEDIA_TYPE, Problem};
+use super::problem::{Failure, MEDIA_TYPE, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -215,19 +215,14 @@ fn record(answer: &ServiceResponse, id: &HeaderValue, took: Duration) {
     }
 }
 
-/// What went wrong on our side, if anything did: the error and what it stands on.
+/// What went wrong on our side, if anything did.
 fn failure(answer: &ServiceResponse) -> Option<String> {
     let response = answer.response();
-    let extensions = response.extensions();
-    // The short contract answers 200 whatever happens, and leaves its problem here.
-    let hidden = extensions.get::<Problem>();
-    if hidden.is_none() && !response.status().is_server_error() {
-        return None;
+    if let Some(Failure(text)) = response.extensions().get() {
+        return Some(text.clone());
     }
-    let Some(problem) = hidden.or_else(|| response.error()?.as_error()) else {
-        return Some(response.error().map_or_else(String::new, Error::to_string));
-    };
-    Some(with_causes(problem))
+    let failed = response.status().is_server_error();
+    failed.then(|| response.error().map_or_else(String::new, Error::to_string))
 }
 
 #[cfg(test)]

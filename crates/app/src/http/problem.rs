@@ -8,7 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use domain::ports::Source;
+use domain::ports::{Source, with_causes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -121,6 +121,10 @@ pub(crate) struct ProblemBody<'a> {
     scope: Option<&'static str>,
 }
 
+/// What went wrong on our side and why, on its way to the log: an answer carries it in its
+/// extensions, whatever it looks like to the caller.
+pub(crate) struct Failure(pub(crate) String);
+
 impl Problem {
     /// A problem of that code, told in `detail`: never with anything the caller sent in it.
     pub fn new(code: ProblemCode, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -200,6 +204,11 @@ impl Problem {
         self.attempts_remaining
     }
 
+    /// What the log is to say of it.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure(with_causes(self))
+    }
+
     /// Seconds to wait, if it says.
     pub(crate) fn wait(&self) -> Option<u64> {
         self.retry_after
@@ -270,7 +279,11 @@ impl ResponseError for Problem {
             // The rest of the body may still come: it is not the next request.
             answer.force_close();
         }
-        answer.body(self.to_json())
+        let mut answer = answer.body(self.to_json());
+        if self.status.is_server_error() {
+            answer.extensions_mut().insert(self.failure());
+        }
+        answer
     }
 }
 

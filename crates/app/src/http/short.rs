@@ -45,11 +45,11 @@ impl Outcome {
         HttpResponse::Ok().json(Envelope { code, msg, token })
     }
 
-    /// The answer, with the problem behind it for the log if it was our fault.
-    fn answer(self, problem: Problem) -> HttpResponse {
+    /// The answer to a problem, which goes to the log if it is our fault.
+    fn answer(self, problem: &Problem) -> HttpResponse {
         let mut answer = self.envelope(None);
         if self == Self::Fail {
-            answer.extensions_mut().insert(problem);
+            answer.extensions_mut().insert(problem.failure());
         }
         answer
     }
@@ -163,7 +163,7 @@ pub(super) async fn send(
     });
     let body = match body {
         Ok(body) => body,
-        Err(problem) => return Outcome::of_send(&problem).answer(problem),
+        Err(problem) => return Outcome::of_send(&problem).answer(&problem),
     };
     let auth = state.auth.clone();
     let work = async move {
@@ -178,7 +178,7 @@ pub(super) async fn send(
     };
     match state.background.complete(work).await {
         Ok(_) => Outcome::Success.envelope(None),
-        Err(problem) => Outcome::of_send(&problem).answer(problem),
+        Err(problem) => Outcome::of_send(&problem).answer(&problem),
     }
 }
 
@@ -229,6 +229,6 @@ pub(super) async fn sign_in(
     });
     match token {
         Ok(token) => Outcome::Success.envelope(Some(token)),
-        Err(problem) => Outcome::of_sign_in(&problem).answer(problem),
+        Err(problem) => Outcome::of_sign_in(&problem).answer(&problem),
     }
 }

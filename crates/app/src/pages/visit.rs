@@ -242,8 +242,11 @@ impl ResponseError for PageError {
 
     fn error_response(&self) -> HttpResponse {
         let mut answer = respond(self.status, self.lang, self.html.clone());
-        if let Some(seconds) = self.cause.as_ref().and_then(|cause| cause.wait()) {
-            answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+        if let Some(cause) = &self.cause {
+            answer.extensions_mut().insert(cause.failure());
+            if let Some(seconds) = cause.wait() {
+                answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
         }
         if self.status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the form may still come: it is not the next request.

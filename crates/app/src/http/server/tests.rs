@@ -6,7 +6,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{HttpResponse, web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::*;
 use crate::http::body::JsonBody;
@@ -240,6 +240,25 @@ async fn slow_headers_are_given_up_on_the_first_request_and_on_a_later_one() {
             "{took:?}"
         );
     }
+}
+
+#[actix_web::test]
+async fn head_and_body_have_a_deadline_each_on_a_later_request_too() {
+    let (address, _server) = start();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let body = "{\"word\":\"patience\"}";
+    let head = format!("content-length: {}\r\nconnection: close\r\n", body.len());
+    let later = post(&head, body);
+    let (head, body) = later.split_at(later.len() - body.len());
+    let (begun, rest) = head.split_at(20);
+    let first = format!("GET /ping HTTP/1.1\r\nhost: x\r\n\r\n{begun}");
+    stream.write_all(first.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(2500)).await;
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    sleep(Duration::from_secs(4)).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let answer = hear(&mut stream).await;
+    assert!(answer.ends_with("patience"), "{answer}");
 }
 
 /// Sends `drop` again and again until the server closes: what it said, and after how long.

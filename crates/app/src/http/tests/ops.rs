@@ -1,3 +1,4 @@
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
@@ -48,6 +49,54 @@ async fn a_full_queue_is_not_ready_and_asking_does_not_fill_it() {
         (503, &json!("full"))
     );
     drop((slot, jobs));
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[actix_web::test]
+async fn a_failure_is_logged_with_its_request_id_and_its_causes_whatever_it_looks_like() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
+    let _logging = tracing::subscriber::set_default(subscriber.finish());
+    let world = world_over(|ports| ports.limiter = Arc::new(Down), |_| {}).await;
+    for path in ["/v1/phone-codes", "/auth/phone_code/send"] {
+        let id = path.replace('/', "-");
+        let request = TestRequest::post()
+            .uri(path)
+            .insert_header(("x-request-id", id.as_str()));
+        world.send(request.set_json(json!({"phone": PHONE}))).await;
+        let text = String::from_utf8(log.0.lock().clone()).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains(&id))
+            .unwrap_or_default();
+        for part in [
+            "ERROR",
+            path,
+            "unavailable",
+            "rate_limits cannot answer",
+            "limits are down",
+        ] {
+            assert!(line.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("13800138000"), "{text}");
+    }
 }
 
 #[actix_web::test]
