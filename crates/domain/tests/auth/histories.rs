@@ -55,7 +55,12 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Act> {
     let digits = || prop::option::weighted(0.5, any::<Index>());
-    let wait = prop_oneof![0..3_u64, 59_999..60_002_u64, 0..400_000_u64];
+    let wait = prop_oneof![
+        0..3_u64,
+        59_999..60_002_u64,
+        299_999..300_001_u64,
+        0..400_000_u64
+    ];
     prop_oneof![
         3 => (0..2_usize).prop_map(|phone| Act::Ask { phone }),
         2 => any::<Index>().prop_map(|code| Act::Resend { code }),

@@ -21,7 +21,7 @@ fn the_same_call_gets_the_same_answer_whatever_happened_since_and_sends_nothing(
     let world = World::new();
     let first = idempotent(&world, PHONE, "k").unwrap();
     world.deliver();
-    world.sign_in(first.id, &world.wrong()).unwrap_err();
+    world.miss(first.id);
     world.fake.advance(MINUTE);
     world.resend(first.id).unwrap();
     world.deliver();

@@ -14,7 +14,7 @@ fn a_resend_repeats_the_digits_and_keeps_the_expiry_and_the_tries_used() {
     let world = World::new();
     let id = world.code_for(PHONE);
     let digits = world.digits(id);
-    world.sign_in(id, &world.wrong()).unwrap_err();
+    world.miss(id);
     let first = world.status(id);
     world.fake.advance(MINUTE);
     let again = world.resend(id).unwrap();
@@ -80,7 +80,7 @@ fn what_is_no_live_code_is_not_sent_again() {
     world.sign_in(used, &world.digits(used)).unwrap();
     let exhausted = world.code_for(NEIGHBOUR);
     for _ in 0..5 {
-        world.sign_in(exhausted, &world.wrong()).unwrap_err();
+        world.miss(exhausted);
     }
     world.fake.advance(MINUTE);
     let expired = world.code_for(PHONE);

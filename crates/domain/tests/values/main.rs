@@ -8,6 +8,7 @@
 
 mod code;
 mod ids_and_times;
+mod message;
 mod phone;
 mod rate_limit;
 mod session_token;

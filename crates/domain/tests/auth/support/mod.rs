@@ -173,6 +173,14 @@ impl World {
         codes.find(|code| !taken(code)).unwrap()
     }
 
+    /// A guess that is judged, and is wrong.
+    pub fn miss(&self, id: PhoneCodeId) {
+        match self.sign_in(id, &self.wrong()) {
+            Err(AuthError::CodeIncorrect { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub fn sign_in(&self, id: PhoneCodeId, code: &str) -> Result<SignedIn, AuthError> {
         self.sign_in_for(id, code, Grant::Tokens)
     }
