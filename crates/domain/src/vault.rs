@@ -297,10 +297,12 @@ impl Vault {
         Ok(Code::from_number(number, length))
     }
 
-    /// An id that every process derives alike from a caller's idempotency key.
-    pub fn code_id_for(&self, idempotency_key: &str) -> PhoneCodeId {
+    /// An id that every process derives alike from a caller's idempotency key, another one in each
+    /// `period`.
+    pub fn code_id_for(&self, idempotency_key: &str, period: u64) -> PhoneCodeId {
         let mut context = hmac::Context::with_key(&self.eldest().token);
         context.update(b"idempotency key");
+        context.update(&period.to_be_bytes());
         context.update(idempotency_key.as_bytes());
         let tag = context.sign();
         let mut id = [0; 16];

@@ -35,14 +35,6 @@ impl fmt::Debug for AskCode<'_> {
     }
 }
 
-/// What became of the first call with an idempotency key.
-enum Before {
-    Never,
-    /// The answer that it got.
-    Live(CodeView),
-    Over,
-}
-
 impl Auth {
     /// Issues a code and queues its message. Nobody's existence shows: a known and an unknown
     /// number get the same answer, and no user is made.
@@ -53,21 +45,31 @@ impl Auth {
     /// queued and no allowance spent.
     pub async fn ask_code(&self, ask: AskCode<'_>) -> Result<CodeView, AuthError> {
         let phone = self.parse_phone(ask.phone)?;
-        let fresh = PhoneCodeId::generate(self.now(), &*self.ports.entropy);
         let Some(key) = ask.idempotency_key else {
-            return self.issue(fresh, &phone, &ask).await;
+            let id = PhoneCodeId::generate(self.now(), &*self.ports.entropy);
+            return self.issue(id, &phone, &ask).await;
         };
-        let id = self.vault().code_id_for(key);
         // The same call may arrive twice at once: the second waits here for the first's answer.
-        let _turn = self.turns[usize::from(id.as_bytes()[0]) % self.turns.len()]
+        let turn = key.bytes().fold(0, u8::wrapping_add);
+        let _turn = self.turns[usize::from(turn) % self.turns.len()]
             .lock()
             .await;
-        match self.issued_before(id, &phone, ask.locale).await? {
-            Before::Live(view) => Ok(view),
-            Before::Never => self.issue(id, &phone, &ask).await,
-            // Its row is not swept yet, so the id is taken: the call counts as a new one.
-            Before::Over => self.issue(fresh, &phone, &ask).await,
+        let [id, earlier] = self.ids_of_key(key);
+        for id in [id, earlier] {
+            if let Some(view) = self.issued_before(id, &phone, ask.locale).await? {
+                return Ok(view);
+            }
         }
+        self.issue(id, &phone, &ask).await
+    }
+
+    /// The id of a code asked for now under this key, and the other one that a live code may have.
+    /// A lifetime has one id: used for a second code later on, it would belong to the session that
+    /// the first one opened.
+    fn ids_of_key(&self, key: &str) -> [PhoneCodeId; 2] {
+        let lifetime = self.policy.code_lifetime.as_millis().max(1);
+        let period = (u128::from(self.now().as_millis()) / lifetime) as u64;
+        [period, period.saturating_sub(1)].map(|period| self.vault().code_id_for(key, period))
     }
 
     async fn issue(
@@ -91,34 +93,31 @@ impl Auth {
             self.refund(&charges, now).await;
             put?;
             // Another process issued a code under this idempotency key a moment ago.
-            return match self.issued_before(id, phone, ask.locale).await? {
-                Before::Live(view) => Ok(view),
-                Before::Never | Before::Over => Err(AuthError::IdempotencyConflict),
-            };
+            let view = self.issued_before(id, phone, ask.locale).await?;
+            return view.ok_or(AuthError::IdempotencyConflict);
         }
         let view = CodeView::new(&code, phone, &self.policy.resend_waits, now);
         self.queue(slot, code, phone.clone(), charges, now);
         Ok(view)
     }
 
+    /// The answer that the call got which issued this code, if the code is not over.
     async fn issued_before(
         &self,
         id: PhoneCodeId,
         phone: &PhoneNumber,
         locale: Locale,
-    ) -> Result<Before, AuthError> {
+    ) -> Result<Option<CodeView>, AuthError> {
         let code = self
             .ports
             .codes
             .get(id)
             .await
             .map_err(Part::Codes.failed())?;
-        let Some(code) = code else {
-            return Ok(Before::Never);
+        let now = self.now();
+        let Some(code) = code.filter(|code| now < code.expires_at) else {
+            return Ok(None);
         };
-        if self.now() >= code.expires_at {
-            return Ok(Before::Over);
-        }
         let same_phone = self.vault().indexes(phone).contains(code.phone.index());
         if !same_phone || code.locale != locale {
             return Err(AuthError::IdempotencyConflict);
@@ -128,13 +127,8 @@ impl Auth {
             delivery: Delivery::first(code.created_at),
             ..code
         };
-        let waits = &self.policy.resend_waits;
-        Ok(Before::Live(CodeView::new(
-            &as_issued,
-            phone,
-            waits,
-            as_issued.created_at,
-        )))
+        let (waits, then) = (&self.policy.resend_waits, as_issued.created_at);
+        Ok(Some(CodeView::new(&as_issued, phone, waits, then)))
     }
 
     fn new_code(

@@ -1,11 +1,13 @@
 //! The same call twice.
 
+use std::time::Duration;
+
 use domain::auth::{AskCode, AuthError, Policy};
 use domain::message::Locale;
 use domain::session::Caller;
 use futures_util::future::join_all;
 
-use crate::support::{DAY, Fake, MINUTE, NEIGHBOUR, PHONE, World, block_on, home, idempotent};
+use crate::support::{Fake, MINUTE, NEIGHBOUR, PHONE, World, block_on, home, idempotent};
 
 fn ask<'a>(phone: &'a str, caller: &'a Caller, key: &'a str) -> AskCode<'a> {
     AskCode {
@@ -90,16 +92,39 @@ fn duplicates_on_two_processes_send_one_message() {
 }
 
 #[test]
-fn a_key_is_free_again_when_its_code_is_over() {
-    let world = World::new();
-    let first = idempotent(&world, PHONE, "k").unwrap();
-    world.fake.advance(5 * MINUTE);
-    let second = idempotent(&world, NEIGHBOUR, "k").unwrap();
-    assert_ne!(first.id, second.id);
-    world.fake.advance(DAY);
-    block_on(world.auth.sweep(100)).unwrap();
-    let third = idempotent(&world, PHONE, "k").unwrap();
-    assert_eq!(third.id, first.id, "the key names its code");
+fn a_key_is_free_again_when_its_code_is_over_and_its_next_code_signs_in() {
+    for swept in [false, true] {
+        let world = World::new();
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let code = idempotent(&world, PHONE, "k").unwrap();
+            assert_eq!(idempotent(&world, PHONE, "k").unwrap(), code);
+            world.deliver();
+            world.sign_in(code.id, &world.digits(code.id)).unwrap();
+            world.fake.advance(5 * MINUTE);
+            if swept {
+                block_on(world.auth.sweep(100)).unwrap();
+            }
+            ids.push(code.id);
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 3);
+    }
+}
+
+#[test]
+fn a_key_names_its_code_until_the_code_is_over() {
+    let unlimited = |policy: &mut Policy| policy.limits = Default::default();
+    let world = World::over(Fake::new(0, false), unlimited);
+    for _ in 0..7 {
+        world.fake.advance(MINUTE);
+        let first = idempotent(&world, PHONE, "k").unwrap();
+        world.fake.advance(5 * MINUTE - Duration::from_millis(1));
+        assert_eq!(idempotent(&world, PHONE, "k").unwrap(), first);
+        world.fake.advance(Duration::from_millis(1));
+        assert_ne!(idempotent(&world, PHONE, "k").unwrap().id, first.id);
+        world.fake.advance(5 * MINUTE);
+    }
 }
 
 #[test]
