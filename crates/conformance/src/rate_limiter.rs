@@ -4,7 +4,7 @@ use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ports::RateLimiter;
+use domain::ports::{RateLimiter, StoreError};
 use domain::rate_limit::{Charge, Decision, Scope};
 use domain::timestamp::Timestamp;
 
@@ -291,4 +291,18 @@ pub async fn sweep_stops_at_its_limit(limiter: &dyn RateLimiter) {
     for (limit, removed) in [(0, 0), (2, 2), (2, 2), (2, 1), (2, 0)] {
         assert_eq!(limiter.sweep(over_at, limit).await.unwrap(), removed);
     }
+}
+
+/// A limiter that cannot answer says so; it admits nothing. For one whose storage is out of reach,
+/// so it is no part of [`all`].
+pub async fn a_limiter_that_is_down_admits_nothing(limiter: &dyn RateLimiter) {
+    let charge = charge(&[(1, 60)]);
+    let decision = limiter.acquire(from_ref(&charge), NOW).await;
+    assert!(
+        matches!(decision, Err(StoreError::Unavailable(_))),
+        "{decision:?}"
+    );
+    assert!(limiter.refund(from_ref(&charge), NOW).await.is_err());
+    assert!(limiter.clear(&[charge.key]).await.is_err());
+    assert!(limiter.health().await.is_err());
 }
