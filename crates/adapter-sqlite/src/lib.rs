@@ -43,13 +43,11 @@ impl Sqlite {
     /// # Errors
     /// A [`Fault`] in one line that says what to do; the file is as it was then.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let conn = open::up_to_date(path)?;
-        let writer = Writer::start(conn).map_err(|source| OpenError::new(path, source.into()))?;
-        Ok(Self {
-            readers: Readers::new(path),
-            writer,
-        })
+        let path = open::absolute(path.as_ref())?;
+        let conn = open::up_to_date(&path)?;
+        let writer = Writer::start(conn).map_err(|source| OpenError::new(&path, source.into()))?;
+        let readers = Readers::new(path);
+        Ok(Self { readers, writer })
     }
 
     /// Brings the schema of the file up to date, and says how many migrations that took.
@@ -57,8 +55,9 @@ impl Sqlite {
     /// # Errors
     /// As [`Sqlite::open`].
     pub fn migrate(path: impl AsRef<Path>) -> Result<usize, OpenError> {
-        let pending = Self::pending(&path)?;
-        open::up_to_date(path.as_ref()).map(|_| pending)
+        let path = open::absolute(path.as_ref())?;
+        let pending = open::pending(&path)?;
+        open::up_to_date(&path).map(|_| pending)
     }
 
     /// How many migrations the file lacks: all, if it does not exist. Changes nothing.
@@ -66,7 +65,7 @@ impl Sqlite {
     /// # Errors
     /// As [`Sqlite::open`].
     pub fn pending(path: impl AsRef<Path>) -> Result<usize, OpenError> {
-        open::pending(path.as_ref())
+        open::pending(&open::absolute(path.as_ref())?)
     }
 
     /// Runs a `DELETE` of the rows that are over at `?1`, at most `?2`, until `limit` are gone.

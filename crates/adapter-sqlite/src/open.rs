@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::row::is_busy;
 
@@ -84,6 +84,9 @@ pub enum Fault {
         /// The latest schema known here.
         known: i32,
     },
+    /// The file system lets no processes share memory, as some network file systems do.
+    #[error("lies on a file system that cannot share memory: put it on a local disk")]
+    NoSharedMemory,
     /// Another process keeps the file to itself.
     #[error("is locked by another process: stop that one, or wait until it is done")]
     Locked,
@@ -123,6 +126,11 @@ impl From<refinery::Error> for Fault {
             _ => Self::Other(error.into()),
         }
     }
+}
+
+/// SQLite takes some paths for something else, `:memory:` for one, but no absolute ones.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    std::path::absolute(path).map_err(|error| OpenError::new(path, error.into()))
 }
 
 /// The writing connection to a file whose schema is the latest.
@@ -171,16 +179,27 @@ fn patiently<T>(attempt: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
 fn open(path: &Path) -> Result<Connection, Fault> {
     let mut conn = connect(path)?;
     let applied = inspect(&conn)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    conn.pragma_update(None, "journal_mode", "wal")?;
-    conn.pragma_update(None, "synchronous", "full")?;
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    conn.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    configure(&conn)?;
     if lacking(applied) > 0 {
         migrate(&mut conn)?;
     }
     Ok(conn)
+}
+
+fn configure(conn: &Connection) -> Result<(), Fault> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    // Else a statement with a bound LIMIT is compiled again each time it runs.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    let mode: String =
+        conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Fault::NoSharedMemory);
+    }
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    Ok(())
 }
 
 /// A connection that leaves the file as it is, down to the byte, unless it is told to write.
@@ -222,7 +241,6 @@ fn inspect(conn: &Connection) -> Result<i32, Fault> {
 /// Each migration and the record of it are one transaction, so when two processes migrate at once
 /// one of them fails and finds the work done.
 fn migrate(conn: &mut Connection) -> Result<(), Fault> {
-    conn.set_transaction_behavior(TransactionBehavior::Immediate);
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     match embedded::migrations::runner().set_grouped(true).run(conn) {
         Err(error) if lacking(inspect(conn)?) > 0 => Err(error.into()),
@@ -258,5 +276,27 @@ mod tests {
         let conn = up_to_date(&folder.path().join("a.db")).unwrap();
         let setting = |name| conn.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
         assert_eq!(setting("synchronous"), Ok(2), "2 is FULL");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        drop(up_to_date(&path).unwrap());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let conn = Connection::open_with_flags(&path, flags).unwrap();
+        assert!(matches!(inspect(&conn), Err(Fault::Unwritable)));
+    }
+
+    #[test]
+    fn a_path_is_always_that_of_a_file() {
+        let path = absolute(Path::new(":memory:")).unwrap();
+        assert!(path.is_absolute() && path.ends_with(":memory:"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_have_a_log_is_refused() {
+        let conn = Connection::open_in_memory().unwrap();
+        assert!(matches!(configure(&conn), Err(Fault::NoSharedMemory)));
     }
 }

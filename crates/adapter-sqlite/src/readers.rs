@@ -1,6 +1,6 @@
 //! Reads: where they are called, on read-only connections that are kept for the next read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::ports::StoreError;
@@ -19,9 +19,9 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self {
-            path: path.to_owned(),
+            path,
             idle: Mutex::default(),
         }
     }

@@ -8,6 +8,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 use adapter_sqlite::{Fault, Sqlite};
 use rusqlite::Connection;
@@ -163,19 +165,18 @@ fn a_file_lacks_all_migrations_until_they_are_applied() {
 
 #[test]
 fn many_that_start_on_a_new_file_at_once_all_open_it() {
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("a.db");
-    let opened = std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| Sqlite::open(&path).map(drop)))
-            .collect();
-        starts
-            .into_iter()
-            .map(|start| start.join().unwrap())
-            .collect::<Vec<_>>()
-    });
-    for outcome in opened {
-        outcome.unwrap();
+    for _ in 0..20 {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    Sqlite::open(&path).unwrap()
+                });
+            }
+        });
+        assert_eq!(Sqlite::pending(&path).unwrap(), 0);
     }
-    assert_eq!(Sqlite::pending(&path).unwrap(), 0);
 }
