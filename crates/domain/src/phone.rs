@@ -175,12 +175,28 @@ impl PhoneNumber {
         let country = PHONE_NUMBER_UTIL
             .get_region_for_number(&number)
             .ok_or(PhoneError)?;
-        Ok(Self {
+        Ok(Self::known(
+            &number,
+            Country::from_text(&country.as_region_str()),
+        ))
+    }
+
+    /// Reads back what was valid when it was sealed. Newer phone metadata may have withdrawn its
+    /// range since, and its user is still its user.
+    pub(crate) fn reread(e164: &str) -> Option<Self> {
+        let number = PHONE_NUMBER_UTIL.parse(e164, None).ok()?;
+        let country = PHONE_NUMBER_UTIL.get_region_for_number(&number);
+        let country = country.map_or(Country::WORLD, |c| Country::from_text(&c.as_region_str()));
+        Some(Self::known(&number, country))
+    }
+
+    fn known(number: &rlibphonenumber::PhoneNumber, country: Country) -> Self {
+        Self {
             e164: number.format_as(PhoneNumberFormat::E164).into(),
-            country: Country::from_text(&country.as_region_str()),
+            country,
             calling_code_len: decimal_digits(number.country_code),
-            kind: PHONE_NUMBER_UTIL.get_number_type(&number).into(),
-        })
+            kind: PHONE_NUMBER_UTIL.get_number_type(number).into(),
+        }
     }
 
     /// Loads the phone metadata (27–90 ms the first time), so that no caller waits for it.
@@ -327,6 +343,13 @@ mod tests {
         assert_eq!(masked("+12025550123"), "+120****0123");
         assert_eq!(masked("+6561234567").matches('*').count(), 4);
         assert!(!format!("{:?}", PhoneNumber::parse("+8615612340000", cn())).contains("1234"));
+    }
+
+    #[test]
+    fn a_number_whose_range_was_withdrawn_is_still_read_back() {
+        let withdrawn = "+8612000000000";
+        assert_eq!(PhoneNumber::parse(withdrawn, cn()), Err(PhoneError));
+        assert_eq!(PhoneNumber::reread(withdrawn).unwrap().as_e164(), withdrawn);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::code::{Code, CodeLength};
 use crate::id::{PhoneCodeId, SessionId};
-use crate::phone::{Country, PhoneNumber};
+use crate::phone::PhoneNumber;
 use crate::ports::Entropy;
 use crate::rate_limit::{CounterKey, Scope};
 
@@ -272,7 +272,7 @@ impl Vault {
             )
             .map_err(|_| VaultError::Corrupt)?;
         let e164 = std::str::from_utf8(plain).map_err(|_| VaultError::Corrupt)?;
-        PhoneNumber::parse(e164, Country::WORLD).map_err(|_| VaultError::Corrupt)
+        PhoneNumber::reread(e164).ok_or(VaultError::Corrupt)
     }
 
     /// The digits of a code: an HMAC over its id and salt, so a resend repeats them.
