@@ -9,7 +9,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 run: ## serve on http://localhost:8080 with the embedded store and the stub gateway
-	$(CARGO) run --quiet --bin phone-auth
+	$(CARGO) run --bin phone-auth
 
 build: ## build the release binary, target/release/phone-auth
 	$(CARGO) build --release --bin phone-auth

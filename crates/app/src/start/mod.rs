@@ -1,108 +1,34 @@
 //! From a configuration to a service that serves, and down again without losing a message.
 
+mod chores;
+mod error;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, ServiceConfig};
-use adapter_jwt::{JwtIssuer, KeyError};
 use domain::auth::{Auth, Part};
 use domain::phone::PhoneNumber;
-use domain::ports::{Source, StoreError, with_causes};
-use domain::vault::VaultError;
+use domain::ports::{StoreError, with_causes};
 use tokio::task::JoinHandle;
 
+pub use self::error::StartError;
 use crate::builder::Overrides;
-use crate::config::{Config, Faults, Profile};
+use crate::config::{Config, Profile};
 use crate::dispatcher::Dispatcher;
 use crate::http::{self, AppState, Background, ServerSettings, TrustedProxies};
-use crate::keyring::{self, KeyRing, RingError};
+use crate::keyring::{self, KeyRing};
 use crate::pages::{self, Pages};
 use crate::telemetry;
 use crate::wiring::{self, Outbox, Wired};
-
-/// How often what is over is removed from the stores.
-const SWEEP_EVERY: Duration = Duration::from_secs(30);
-
-/// How many rows of each store one sweep step removes, so that it never holds a store for long.
-const SWEEP_STEP: usize = 1000;
-
-/// How often the key ring is looked at for keys that were added, or whose moment has come. Far
-/// below the overlap, so that every process knows a key before anybody uses it.
-const KEYS_EVERY: Duration = Duration::from_secs(10);
 
 /// How long requests under way may take to end at a shutdown, in seconds.
 const SHUTDOWN_SECS: u64 = 10;
 
 /// Open connections per worker; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 10_000;
-
-/// Why the service does not start. Each says what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration has faults, one line each.
-    #[error(transparent)]
-    Config(#[from] Faults),
-    /// The configuration is too weak for production, one line each.
-    #[error("refusing to start with profile = \"production\":\n{}", .0.join("\n"))]
-    TooWeak(Vec<String>),
-    /// There is no usable key ring.
-    #[error(transparent)]
-    KeyRing(#[from] RingError),
-    /// The data keys do not make a vault.
-    #[error("the key ring: {0}")]
-    DataKeys(#[from] VaultError),
-    /// The token keys cannot sign.
-    #[error("the key ring: {0}")]
-    TokenKeys(#[from] KeyError),
-    /// A store cannot be opened.
-    #[error("{name}: {source}")]
-    Store {
-        /// Which store.
-        name: &'static str,
-        /// Why, and what to do.
-        source: Source,
-    },
-    /// A folder cannot be made.
-    #[error("{}: cannot be made ({source}): make it writable for this user, or set data.dir", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A listener's address cannot be had.
-    #[error(
-        "{key} = \"{address}\": {source}: stop what listens there, or set {key} to another address"
-    )]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The key that names it.
-        key: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A server cannot run.
-    #[error("the server cannot run: {0}")]
-    Server(#[source] io::Error),
-    /// The async runtime cannot run.
-    #[error("the runtime cannot run: {0}")]
-    Runtime(#[source] io::Error),
-}
-
-impl StartError {
-    /// The exit status: 2 for a wrong configuration, else 1.
-    pub fn status(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::TooWeak(_) | Self::KeyRing(RingError::Faulty { .. }) => 2,
-            _ => 1,
-        }
-    }
-}
 
 /// The key ring of this installation, made now where development lacks one.
 pub(crate) fn key_ring(config: &Config, given: &Overrides) -> Result<KeyRing, StartError> {
@@ -134,7 +60,7 @@ pub(crate) async fn health(auth: &Auth) -> [(&'static str, Result<(), String>); 
     ]
 }
 
-/// A service that serves. Dropped, it stops without waiting; [`Running::stop`] waits.
+/// A service that serves, until [`Running::stop`] or the end of the runtime.
 pub struct Running {
     public: SocketAddr,
     ops: SocketAddr,
@@ -223,8 +149,8 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
     let dispatcher = Dispatcher::start(jobs, Arc::clone(&auth), config.sms.workers);
     let chores = vec![
         tokio::spawn(telemetry::keep_metrics()),
-        tokio::spawn(sweep(Arc::clone(&auth))),
-        tokio::spawn(follow_keys(
+        tokio::spawn(chores::sweep(Arc::clone(&auth))),
+        tokio::spawn(chores::follow_keys(
             config,
             ring,
             Arc::clone(&auth),
@@ -315,64 +241,4 @@ fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, StartEr
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::Server)
-}
-
-/// Removes what is over from the stores, for as long as it is awaited.
-async fn sweep(auth: Arc<Auth>) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        ticks.tick().await;
-        loop {
-            match auth.sweep(SWEEP_STEP).await {
-                Ok(removed) if removed >= SWEEP_STEP => tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(
-                        error = with_causes(&error),
-                        "nothing swept, trying again later"
-                    );
-                    break;
-                }
-            }
-        }
-    }
-}
-
-/// Follows the key ring, for as long as it is awaited.
-async fn follow_keys(
-    config: Config,
-    mut ring: KeyRing,
-    auth: Arc<Auth>,
-    issuer: Option<Arc<JwtIssuer>>,
-    given: Overrides,
-) {
-    let mut ticks = tokio::time::interval(KEYS_EVERY);
-    loop {
-        ticks.tick().await;
-        let renewed = key_ring(&config, &given)
-            .and_then(|found| use_keys(&ring, found, &auth, issuer.as_deref(), &given));
-        match renewed {
-            Ok(found) => ring = found,
-            Err(error) => {
-                tracing::error!(error = with_causes(&error), "going on with the keys in use");
-            }
-        }
-    }
-}
-
-fn use_keys(
-    known: &KeyRing,
-    found: KeyRing,
-    auth: &Auth,
-    issuer: Option<&JwtIssuer>,
-    given: &Overrides,
-) -> Result<KeyRing, StartError> {
-    // Always: the moment of a key that is long known may have come.
-    auth.rekey(found.vault(wiring::clock(given).now())?);
-    // Only when they changed: it forgets which tokens were verified.
-    if let Some(issuer) = issuer.filter(|_| found != *known) {
-        issuer.replace_keys(found.key_set()?);
-        tracing::info!(keys = ?found, "the key ring has changed");
-    }
-    Ok(found)
 }
