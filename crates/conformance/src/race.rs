@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -74,12 +75,17 @@ impl<T> Track<T> {
     /// waiting by a store would else be done before the next one starts.
     async fn line_up(&self, round: usize) {
         self.at_the_line.fetch_add(1, Ordering::AcqRel);
+        let mut looks = 0;
         poll_fn(|context| {
             if self.at_the_line.load(Ordering::Acquire) >= (round + 1) * CONTESTANTS {
                 return Poll::Ready(());
             }
-            // Not asleep, for to be woken takes longer than the race; but others may need the CPU.
+            // Wakeful, for to be woken takes longer than the race; but some store may be at work.
             context.waker().wake_by_ref();
+            looks += 1;
+            if looks > 20 {
+                thread::sleep(Duration::from_micros(50));
+            }
             thread::yield_now();
             Poll::Pending
         })
