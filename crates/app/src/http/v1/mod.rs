@@ -12,10 +12,14 @@ use serde::Serializer;
 use super::observe::resource;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
+    // In the order they are tried: those of a fixed path need no pattern.
     config
+        .service(
+            resource("/v1/sessions/current")
+                .route(get().to(sessions::current))
+                .route(delete().to(sessions::sign_out)),
+        )
         .service(resource("/v1/phone-codes").route(post().to(phone_codes::ask)))
-        .service(resource("/v1/phone-codes/{id}").route(get().to(phone_codes::status)))
-        .service(resource("/v1/phone-codes/{id}/resend").route(post().to(phone_codes::resend)))
         .service(
             resource("/v1/sessions")
                 .route(get().to(sessions::list))
@@ -23,13 +27,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(delete().to(sessions::sign_out_everywhere)),
         )
         .service(resource("/v1/sessions/refresh").route(post().to(sessions::refresh)))
-        .service(
-            resource("/v1/sessions/current")
-                .route(get().to(sessions::current))
-                .route(delete().to(sessions::sign_out)),
-        )
+        .service(resource("/v1/users/me").route(get().to(users::me)))
         .service(resource("/v1/sessions/{id}").route(delete().to(sessions::sign_out_one)))
-        .service(resource("/v1/users/me").route(get().to(users::me)));
+        .service(resource("/v1/phone-codes/{id}").route(get().to(phone_codes::status)))
+        .service(resource("/v1/phone-codes/{id}/resend").route(post().to(phone_codes::resend)));
 }
 
 /// For `serialize_with`: ids and times as they are shown.
