@@ -1,5 +1,4 @@
 use std::fmt;
-use std::time::Duration;
 
 use super::{Auth, AuthError, CodeView, Part, SendJob};
 use crate::code::{Delivery, PhoneCode};
@@ -11,11 +10,6 @@ use crate::ports::{SendSlot, StoreError, with_causes};
 use crate::rate_limit::{Charge, Decision};
 use crate::session::Caller;
 use crate::timestamp::Timestamp;
-
-/// How long a call waits for others with its idempotency key. Whoever made it has an answer by
-/// then, so going on would text a person who asks again; and calls must not pile up behind a store
-/// that is slow to fail.
-const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// Somebody asks for a code.
 #[derive(Clone)]
@@ -57,16 +51,9 @@ impl Auth {
         };
         // The same call may arrive twice at once: the second waits here for the first's answer.
         let turn = key.bytes().fold(0, u8::wrapping_add);
-        let asked_at = self.now();
         let _turn = self.turns[usize::from(turn) % self.turns.len()]
             .lock()
             .await;
-        if self.now().since(asked_at) > LONGEST_TURN {
-            return Err(AuthError::Unavailable {
-                part: Part::Codes,
-                source: "calls with such a key take too long".into(),
-            });
-        }
         let [id, earlier] = self.ids_of_key(key);
         for id in [id, earlier] {
             if let Some(view) = self.issued_before(id, &phone, ask.locale).await? {
@@ -121,12 +108,7 @@ impl Auth {
         phone: &PhoneNumber,
         locale: Locale,
     ) -> Result<Option<CodeView>, AuthError> {
-        let code = self
-            .ports
-            .codes
-            .get(id)
-            .await
-            .map_err(Part::Codes.failed())?;
+        let code = self.code(id).await?;
         let now = self.now();
         let Some(code) = code.filter(|code| now < code.expires_at) else {
             return Ok(None);
@@ -179,12 +161,7 @@ impl Auth {
         id: PhoneCodeId,
         caller: &Caller,
     ) -> Result<CodeView, AuthError> {
-        let code = self
-            .ports
-            .codes
-            .get(id)
-            .await
-            .map_err(Part::Codes.failed())?;
+        let code = self.code(id).await?;
         let now = self.now();
         let code = code
             .filter(|code| code.is_live(now))
@@ -224,12 +201,7 @@ impl Auth {
     /// [`AuthError::NotFound`] where it was never issued or is forgotten,
     /// [`AuthError::Unavailable`].
     pub async fn code_status(&self, id: PhoneCodeId) -> Result<CodeView, AuthError> {
-        let code = self
-            .ports
-            .codes
-            .get(id)
-            .await
-            .map_err(Part::Codes.failed())?;
+        let code = self.code(id).await?;
         let code = code.ok_or(AuthError::NotFound)?;
         let phone = self.vault().open(&code.phone)?;
         Ok(CodeView::new(

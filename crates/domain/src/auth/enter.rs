@@ -82,12 +82,13 @@ impl Auth {
         now: Timestamp,
     ) -> Result<(User, bool), AuthError> {
         let vault = self.vault();
-        let mut aliases = vault.indexes(phone);
+        let indexes = vault.indexes(phone);
         let phone = if code.key == vault.current_key() {
             code.phone.clone()
         } else {
             vault.seal(phone, &*self.ports.entropy)
         };
+        let mut aliases = indexes.clone();
         aliases.retain(|index| index != phone.index());
         let id = UserId::generate(now, &*self.ports.entropy);
         let new = NewUser {
@@ -99,7 +100,8 @@ impl Auth {
             aliases,
         };
         let found = self.ports.users.find_or_create(&new).await;
-        let (user, created) = found.map_err(Part::Users.failed())?;
+        let is_it = |(user, _): &(User, bool)| indexes.contains(user.phone.index());
+        let (user, created) = Part::Users.own(found, is_it)?;
         if created {
             self.emit(Event::UserCreated { user: user.id });
         }

@@ -37,6 +37,21 @@ impl Part {
         }
     }
 
+    /// What this store found, if it is what was asked for: a store that mixes up its rows must not
+    /// sign anybody in as somebody else.
+    pub(super) fn own<T>(
+        self,
+        found: Result<T, StoreError>,
+        is_it: impl FnOnce(&T) -> bool,
+    ) -> Result<T, AuthError> {
+        let row = found.map_err(self.failed())?;
+        if is_it(&row) {
+            return Ok(row);
+        }
+        let other = StoreError::corrupt("it answered with another row than it was asked for");
+        Err(self.failed()(other))
+    }
+
     /// For `map_err`: this store could not answer.
     pub(super) fn failed(self) -> impl FnOnce(StoreError) -> AuthError {
         move |source| AuthError::Unavailable {

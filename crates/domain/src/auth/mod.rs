@@ -29,15 +29,16 @@ pub use self::sessions::Authenticated;
 pub use self::sign_in::{Credentials, Grant, SignIn, SignedIn};
 pub use self::views::{CodeView, SessionView, Tokens, UserView};
 
-use crate::code::{Code, CodeLength, ResendWaits};
+use crate::code::{Code, CodeLength, PhoneCode, ResendWaits};
 use crate::event::Event;
+use crate::id::{PhoneCodeId, SessionId};
 use crate::message::Templates;
 use crate::phone::{PhoneNumber, PhonePolicy};
 use crate::ports::{
     Clock, CodeStore, Entropy, EventSink, RateLimiter, SendQueue, SessionStore, SmsSender,
     TokenIssuer, UserRepo,
 };
-use crate::session::SessionLifetime;
+use crate::session::{SessionLifetime, UserSession};
 use crate::timestamp::Timestamp;
 use crate::vault::Vault;
 
@@ -139,6 +140,17 @@ impl Auth {
         &self.policy
     }
 
+    async fn code(&self, id: PhoneCodeId) -> Result<Option<PhoneCode>, AuthError> {
+        let found = self.ports.codes.get(id).await;
+        Part::Codes.own(found, |code| code.as_ref().is_none_or(|code| code.id == id))
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<UserSession>, AuthError> {
+        let found = self.ports.sessions.get(id).await;
+        let is_it = |session: &UserSession| session.id == id;
+        Part::Sessions.own(found, |session| session.as_ref().is_none_or(is_it))
+    }
+
     fn vault(&self) -> Arc<Vault> {
         Arc::clone(&self.vault.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -177,10 +189,7 @@ impl Auth {
     pub async fn sweep(&self, limit: usize) -> Result<usize, AuthError> {
         let now = self.now();
         let codes = self.ports.codes.sweep(now, limit).await;
-        // A session keeps its code's id taken, so it stays for as long as its code may live: where
-        // sessions are short and the code could not be marked as used, it would sign in again.
-        let outlived = now - self.policy.code_lifetime;
-        let sessions = self.ports.sessions.sweep(outlived, limit).await;
+        let sessions = self.ports.sessions.sweep(now, limit).await;
         let counters = self.ports.limiter.sweep(now, limit).await;
         Ok(codes.map_err(Part::Codes.failed())?
             + sessions.map_err(Part::Sessions.failed())?

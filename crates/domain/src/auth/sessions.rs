@@ -5,6 +5,7 @@ use crate::id::SessionId;
 use crate::ports::Rotation;
 use crate::session::{Renewal, SessionLifetime, SessionToken, UserSession};
 use crate::timestamp::Timestamp;
+use crate::user::User;
 use crate::vault::TokenUse;
 
 /// Somebody who showed a valid token of a live session.
@@ -32,12 +33,7 @@ impl Auth {
         let presented = presented.ok_or(AuthError::RefreshRejected)?;
         let id = presented.session();
         let now = self.now();
-        let session = self
-            .ports
-            .sessions
-            .get(id)
-            .await
-            .map_err(Part::Sessions.failed())?;
+        let session = self.session(id).await?;
         let session = session
             .filter(|s| s.is_live(now))
             .ok_or(AuthError::RefreshRejected)?;
@@ -62,7 +58,11 @@ impl Auth {
             .sessions
             .rotate(id, presented.digest(), &renewal)
             .await;
-        match rotated.map_err(Part::Sessions.failed())? {
+        let is_it = |rotation: &Rotation| match rotation {
+            Rotation::Rotated(session) => session.id == id,
+            Rotation::Reused | Rotation::Gone => true,
+        };
+        match Part::Sessions.own(rotated, is_it)? {
             Rotation::Rotated(session) => {
                 self.emit(Event::Refreshed { session: id });
                 let session = SessionView::new(session, id);
@@ -116,12 +116,7 @@ impl Auth {
         id: SessionId,
         now: Timestamp,
     ) -> Result<Authenticated, AuthError> {
-        let session = self
-            .ports
-            .sessions
-            .get(id)
-            .await
-            .map_err(Part::Sessions.failed())?;
+        let session = self.session(id).await?;
         let session = session
             .filter(|s| s.is_live(now))
             .ok_or(AuthError::Unauthenticated)?;
@@ -161,12 +156,7 @@ impl Auth {
         id: SessionId,
     ) -> Result<(), AuthError> {
         let now = self.now();
-        let session = self
-            .ports
-            .sessions
-            .get(id)
-            .await
-            .map_err(Part::Sessions.failed())?;
+        let session = self.session(id).await?;
         let own = session.filter(|s| s.user == caller.session.user && s.is_live(now));
         self.revoke(&own.ok_or(AuthError::NotFound)?).await
     }
@@ -201,12 +191,9 @@ impl Auth {
     }
 
     async fn user(&self, session: &UserSession) -> Result<Option<UserView>, AuthError> {
-        let user = self
-            .ports
-            .users
-            .find(session.user)
-            .await
-            .map_err(Part::Users.failed())?;
+        let found = self.ports.users.find(session.user).await;
+        let is_it = |user: &User| user.id == session.user;
+        let user = Part::Users.own(found, |user| user.as_ref().is_none_or(is_it))?;
         user.map(|user| self.user_view(&user)).transpose()
     }
 }

@@ -112,12 +112,10 @@ impl Auth {
         let phone = self.parse_phone(phone)?;
         let guess = self.parse_code(sign_in.code)?;
         let now = self.now();
-        let codes = self
-            .ports
-            .codes
-            .find_by_phone(&self.vault().indexes(&phone))
-            .await;
-        let codes = codes.map_err(Part::Codes.failed())?;
+        let indexes = self.vault().indexes(&phone);
+        let codes = self.ports.codes.find_by_phone(&indexes).await;
+        let is_it = |code: &PhoneCode| indexes.contains(code.phone.index());
+        let codes = Part::Codes.own(codes, |codes| codes.iter().all(is_it))?;
         let live = codes.iter().filter(|code| code.is_live(now));
         let live: Vec<_> = live.map(|code| code.id).collect();
         if live.is_empty() {
@@ -140,7 +138,11 @@ impl Auth {
         ids: &[PhoneCodeId],
         now: Timestamp,
     ) -> Result<Vec<PhoneCode>, AuthError> {
-        let counting = ids.iter().map(|id| self.ports.codes.begin_attempt(*id));
+        let counting = ids.iter().map(|id| async move {
+            let counted = self.ports.codes.begin_attempt(*id).await;
+            let is_it = |code: &PhoneCode| code.id == *id;
+            Part::Codes.own(counted, |code| code.as_ref().is_none_or(is_it))
+        });
         let (mut codes, mut failure) = (Vec::new(), None);
         for counted in join_all(counting).await {
             match counted {
@@ -152,7 +154,7 @@ impl Auth {
             return Ok(codes);
         };
         self.release(&codes).await;
-        Err(Part::Codes.failed()(error))
+        Err(error)
     }
 
     /// Gives counted attempts back.

@@ -49,8 +49,9 @@ impl Auth {
             .map_err(|_| AuthError::PhoneInvalid)?;
         let indexes = self.vault().indexes(&phone);
         let user = self.ports.users.find_by_phone(&indexes).await;
-        user.map_err(Part::Users.failed())?
-            .ok_or(AuthError::NotFound)
+        let is_it = |user: &User| indexes.contains(user.phone.index());
+        let user = Part::Users.own(user, |user| user.as_ref().is_none_or(is_it))?;
+        user.ok_or(AuthError::NotFound)
     }
 
     pub(super) async fn revoke_all(&self, user: UserId) -> Result<u64, AuthError> {
