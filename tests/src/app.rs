@@ -249,6 +249,11 @@ impl TestApp {
         &self.told.auth
     }
 
+    /// What the stub gateway "sent".
+    pub fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(self.told.outbox.as_ref().expect("the stub gateway"))
+    }
+
     /// The folder of its data.
     pub fn folder(&self) -> &Path {
         self.setup.folder.path()
@@ -271,15 +276,16 @@ impl TestApp {
 
     /// The texts of the messages to a phone, oldest first.
     pub fn messages(&self, to: &str) -> Vec<String> {
-        let outbox = self.told.outbox.as_ref().expect("the stub gateway");
-        let messages = outbox.newest_first(Some(&phone(to))).into_iter().rev();
-        messages.map(|message| message.text.to_string()).collect()
+        let messages = self.outbox().newest_first(Some(&phone(to)));
+        let oldest_first = messages.into_iter().rev();
+        oldest_first
+            .map(|message| message.text.to_string())
+            .collect()
     }
 
     /// How many messages there are, to anybody.
     pub fn message_count(&self) -> usize {
-        let outbox = self.told.outbox.as_ref().expect("the stub gateway");
-        outbox.newest_first(None).len()
+        self.outbox().newest_first(None).len()
     }
 
     /// A request for a code.

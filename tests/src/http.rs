@@ -63,6 +63,16 @@ impl Request {
         request
     }
 
+    /// Whether it is to that path.
+    pub fn is_to(&self, path: &str) -> bool {
+        self.path == path
+    }
+
+    /// Whether it is a POST.
+    pub fn is_post(&self) -> bool {
+        self.method == "POST"
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let Self {
             to, method, path, ..

@@ -16,6 +16,8 @@ pub mod process;
 
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// How long anything may take that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -37,6 +39,17 @@ pub fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> impl Fut
             Err(_) => panic!("never came: {told}"),
         }
     }
+}
+
+/// Lets this process have as many connections as the system allows: a thousand calls at once are
+/// more than many shells do.
+pub fn lift_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, most).expect("a process may use what it is allowed");
 }
 
 /// Makes each case, an `async fn(Store)`, a test of every store. A new store is one more line.

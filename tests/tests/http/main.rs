@@ -7,4 +7,5 @@
 )]
 
 mod contract;
+mod invariants;
 mod limits;
