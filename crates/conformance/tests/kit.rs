@@ -7,7 +7,9 @@ use std::thread;
 
 use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
 use async_trait::async_trait;
-use conformance::{Broken, Spawn, check, code_store, rate_limiter, session_store, user_repo};
+use conformance::{
+    Broken, Spawn, check, code_store, durability, rate_limiter, session_store, user_repo,
+};
 use domain::id::UserId;
 use domain::ports::{MockRateLimiter, StoreError, UserRepo};
 use domain::user::{NewUser, User};
@@ -79,6 +81,20 @@ fn a_limiter_that_is_down_is_told_from_one_that_admits() {
     let law = rate_limiter::a_limiter_that_is_down_admits_nothing;
     assert!(block_on(check("down", law(&limiter))).is_ok());
     assert!(block_on(check("down", law(&MemoryRateLimiter::new()))).is_err());
+}
+
+#[test]
+fn what_is_gone_after_reopening_is_not_durable() {
+    block_on(async {
+        let codes = durability::codes_survive_reopening(async || MemoryCodeStore::new());
+        assert!(check("codes", codes).await.is_err());
+        let users = durability::users_survive_reopening(async || MemoryUserRepo::new());
+        assert!(check("users", users).await.is_err());
+        let sessions = durability::sessions_survive_reopening(async || MemorySessionStore::new());
+        assert!(check("sessions", sessions).await.is_err());
+        let counters = durability::counters_survive_reopening(async || MemoryRateLimiter::new());
+        assert!(check("counters", counters).await.is_err());
+    });
 }
 
 /// Laws that need more than one working store.

@@ -8,50 +8,64 @@ use crate::Spawn;
 use crate::race::{CONTESTANTS, ROUNDS, race};
 use crate::sample::{NOW, charge};
 
-/// Each contestant charges `charges(contestant)` in every round; returns how often each was
-/// granted.
+/// How many of each round's charges fit.
+const FIT: usize = 3;
+
+/// A limit for each round, of which [`FIT`] charges fit: counted one by one, or in slots.
+fn limits() -> Arc<[Charge]> {
+    let scarce = |round: usize| match round % 2 {
+        0 => charge(&[(3, 3600)]),
+        _ => Charge {
+            cost: 30,
+            ..charge(&[(100, 3600)])
+        },
+    };
+    (0..ROUNDS).map(scarce).collect()
+}
+
+/// Whether each contestant's `charges(contestant, round)` were granted, by round.
 async fn charge_in_parallel(
     limiter: &Arc<dyn RateLimiter>,
     spawn: Spawn,
-    charges: impl Fn(usize) -> Vec<Charge> + Clone + Send + 'static,
-) -> Vec<u32> {
+    charges: impl Fn(usize, usize) -> Vec<Charge> + Clone + Send + 'static,
+) -> Vec<Vec<bool>> {
     let limiter = limiter.clone();
-    let rounds = race(spawn, move |contestant, _| {
-        let (limiter, charges) = (limiter.clone(), charges(contestant));
+    let rounds = race(spawn, move |contestant, round| {
+        let (limiter, charges) = (limiter.clone(), charges(contestant, round));
         async move { limiter.acquire(&charges, NOW).await.unwrap() == Decision::Granted }
     });
     let rounds = rounds.await;
-    let granted = |contestant: usize| rounds.iter().map(|r| u32::from(r[contestant])).sum();
-    (0..CONTESTANTS).map(granted).collect()
+    for granted in &rounds {
+        assert_eq!(
+            granted.iter().filter(|granted| **granted).count(),
+            FIT,
+            "as many as fit"
+        );
+    }
+    rounds
 }
 
 /// However many charges arrive at once, exactly as many are granted as fit.
 pub async fn parallel_charges_stay_within_their_limit(limiter: Arc<dyn RateLimiter>, spawn: Spawn) {
-    for count in [1, 10, 64, 300] {
-        let charge = charge(&[(count, 3600)]);
-        let granted = charge_in_parallel(&limiter, spawn, move |_| vec![charge.clone()]).await;
-        assert_eq!(granted.iter().sum::<u32>(), count);
-    }
+    let limits = limits();
+    charge_in_parallel(&limiter, spawn, move |_, round| vec![limits[round].clone()]).await;
 }
 
 /// What was refused for a shared limit was not counted against the caller's own.
 pub async fn parallel_charges_are_counted_all_or_none(limiter: Arc<dyn RateLimiter>, spawn: Spawn) {
-    let all = CONTESTANTS as u32 * ROUNDS as u32;
-    let shared = charge(&[(all / 2, 3600)]);
-    let own: Vec<_> = (0..CONTESTANTS)
-        .map(|_| charge(&[(ROUNDS as u32, 3600)]))
-        .collect();
+    let (shared, all) = (limits(), ROUNDS as u32);
+    let own: Vec<_> = (0..CONTESTANTS).map(|_| charge(&[(all, 3600)])).collect();
     let mine = own.clone();
-    let both = move |contestant: usize| vec![mine[contestant].clone(), shared.clone()];
-    let granted = charge_in_parallel(&limiter, spawn, both).await;
-    assert_eq!(granted.iter().sum::<u32>(), all / 2);
-    for (own, granted) in own.into_iter().zip(granted) {
-        let rest = Charge {
-            cost: ROUNDS as u32 - granted,
+    let both = move |who: usize, round: usize| vec![mine[who].clone(), shared[round].clone()];
+    let rounds = charge_in_parallel(&limiter, spawn, both).await;
+    for (contestant, own) in own.into_iter().enumerate() {
+        let refused = rounds.iter().filter(|granted| !granted[contestant]).count() as u32;
+        let room = Charge {
+            cost: refused,
             ..own.clone()
         };
-        if rest.cost > 0 {
-            grant(&*limiter, &[&rest], NOW).await;
+        if refused > 0 {
+            grant(&*limiter, &[&room], NOW).await;
         }
         deny(&*limiter, &[&own], NOW, 3600).await;
     }
@@ -62,17 +76,16 @@ pub async fn charges_in_any_order_do_not_wait_for_each_other(
     limiter: Arc<dyn RateLimiter>,
     spawn: Spawn,
 ) {
-    let charges: Vec<_> = (0..4).map(|_| charge(&[(150, 3600)])).collect();
-    let in_turn = move |contestant: usize| {
-        let mut charges = charges.clone();
+    let limits = [(); 4].map(|()| limits());
+    let in_turn = move |contestant: usize, round: usize| {
+        let mut charges: Vec<Charge> = limits.iter().map(|limit| limit[round].clone()).collect();
         charges.rotate_left(contestant % 4);
         if contestant.is_multiple_of(2) {
             charges.reverse();
         }
         charges
     };
-    let granted = charge_in_parallel(&limiter, spawn, in_turn).await;
-    assert_eq!(granted.iter().sum::<u32>(), 150);
+    charge_in_parallel(&limiter, spawn, in_turn).await;
 }
 
 /// Refunds among charges lose nothing and give nothing away.
