@@ -17,6 +17,8 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::report::Report;
 
 /// The product's allocator, so that the yardstick differs by the product's work alone.
@@ -44,11 +46,22 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Measures until all is measured, or somebody ends it: the servers end with it either way.
 #[tokio::main(flavor = "current_thread")]
 async fn run(wanted: &[String]) -> Result<()> {
     if let Some(unknown) = wanted.iter().find(|w| !GROUPS.contains(&w.as_str())) {
         return Err(format!("no group {unknown}: choose from {}", GROUPS.join(", ")).into());
     }
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = measure(wanted) => done,
+        _ = terminated.recv() => Err("terminated".into()),
+        _ = interrupted.recv() => Err("interrupted".into()),
+    }
+}
+
+async fn measure(wanted: &[String]) -> Result<()> {
     let mut out = io::stdout();
     let cores = std::thread::available_parallelism()?;
     let sync = server::sync_time()?;
@@ -57,11 +70,9 @@ async fn run(wanted: &[String]) -> Result<()> {
         "{cores} cores; {ROUNDS} rounds; the disk keeps a page in {sync:.0?}\n"
     )?;
     let mut report = Report::new(&mut out)?;
-    for group in GROUPS
-        .iter()
-        .filter(|g| wanted.is_empty() || wanted.iter().any(|w| w == *g))
-    {
-        match *group {
+    let wanted = |group: &str| wanted.is_empty() || wanted.iter().any(|w| w == group);
+    for group in GROUPS.into_iter().filter(|group| wanted(group)) {
+        match group {
             "requests" => requests::measure(&mut report).await?,
             "flows" => flows::measure(&mut report).await?,
             "start" => footprint::measure_start(&mut report).await?,

@@ -15,6 +15,9 @@ use crate::Result;
 /// A server that does not answer by then has failed to start.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
+/// A server that is busy for so long after the last answer will not become idle.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+
 /// Linux counts CPU time in ticks of 10 ms (`USER_HZ`, the same on every architecture).
 const TICK: Duration = Duration::from_millis(10);
 
@@ -110,13 +113,15 @@ impl Server {
         Self::product_in(store, dir)
     }
 
-    /// CPU time used so far, once the work it was given has ebbed.
+    /// CPU time used so far, once the work it was given has ebbed: messages still to send go on
+    /// after the last answer, and wait for the disk in between.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         let mut used = self.cpu_now()?;
-        for _ in 0..20 {
-            sleep(Duration::from_millis(50));
+        let begun = Instant::now();
+        while begun.elapsed() < SETTLE_DEADLINE {
+            sleep(Duration::from_millis(100));
             let later = self.cpu_now()?;
-            if later <= used + TICK {
+            if later == used {
                 return Ok(later);
             }
             used = later;
