@@ -2,6 +2,7 @@
 
 use domain::phone::{Country, PhoneKind, PhoneNumber};
 use domain::rate_limit::Scope;
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
@@ -129,4 +130,35 @@ fn a_country_is_two_capital_letters_that_the_metadata_knows() {
         assert_eq!(Country::parse(text), None, "{text}");
     }
     assert_eq!(cn().to_string(), "CN");
+}
+
+/// Everything that a crate logs below us, wherever its threshold is.
+struct EveryWord;
+
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl log::Log for EveryWord {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        HEARD.lock().push(record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn reading_a_number_logs_no_digit_of_it_at_any_level() {
+    log::set_logger(&EveryWord).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    for spelling in ["+8613800138000", "010 6278 1234", "+12025550123", "+860"] {
+        let _ = PhoneNumber::parse(spelling, cn());
+    }
+    log::error!("the logger hears");
+    let heard = HEARD.lock().clone();
+    assert!(heard.iter().any(|line| line == "the logger hears"));
+    let tells = |line: &String| line.bytes().filter(u8::is_ascii_digit).count() > 3;
+    assert!(!heard.iter().any(tells), "{heard:?}");
 }
