@@ -1,7 +1,10 @@
 //! What keeps foreign sites out of the forms, and out of where a form leads.
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderMap, ORIGIN, REFERER};
+use actix_web::http::header::{HOST, HeaderMap, ORIGIN, REFERER};
+use actix_web::http::uri::Authority;
 
 /// Longest return address, in bytes.
 const MAX_RETURN_ADDRESS: usize = 512;
@@ -32,6 +35,27 @@ fn is_under(address: &str, origin: &str) -> bool {
     address
         .strip_prefix(origin)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a request from this machine was made for it too: not passed on by a tunnel or a proxy,
+/// and not by a page whose own name was pointed at this machine (DNS rebinding).
+pub(super) fn is_near(request: &HttpRequest) -> bool {
+    let passed_on = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+    let direct = !passed_on
+        .iter()
+        .any(|name| request.headers().contains_key(*name));
+    let host = request.headers().get(HOST);
+    let named = host.is_none_or(|host| host.to_str().is_ok_and(names_this_machine));
+    direct && named
+}
+
+fn names_this_machine(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host().trim_matches(['[', ']']);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The address if it is a path on this site, else nothing.
@@ -109,6 +133,36 @@ mod tests {
             "https://login.example.com@evil.example/"
         )]));
         assert!(!ours(&[]));
+    }
+
+    #[test]
+    fn near_is_a_request_to_this_machine_that_nobody_passed_on() {
+        let near = |name: &str, value: &str| {
+            is_near(
+                &TestRequest::get()
+                    .insert_header((name, value))
+                    .to_http_request(),
+            )
+        };
+        for host in [
+            "localhost:8080",
+            "LOCALHOST",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+        ] {
+            assert!(near("host", host), "{host}");
+        }
+        for host in [
+            "evil.example:8080",
+            "localhost.evil.example",
+            "192.0.2.1",
+            "",
+        ] {
+            assert!(!near("host", host), "{host}");
+        }
+        for name in ["forwarded", "via", "x-forwarded-for", "x-real-ip"] {
+            assert!(!near(name, "127.0.0.1"), "{name}");
+        }
     }
 
     #[test]

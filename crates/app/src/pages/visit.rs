@@ -104,12 +104,10 @@ impl Visit {
         in_time(self.state.auth.authenticate_cookie(&cookie)).await
     }
 
-    /// The development outbox, for callers on this machine only.
+    /// The development outbox, for browsers on this machine only.
     pub(super) fn outbox(&self) -> Option<&Outbox> {
-        self.pages
-            .outbox
-            .as_deref()
-            .filter(|_| self.caller.address.is_loopback())
+        let near = self.caller.address.is_loopback() && guard::is_near(&self.request);
+        self.pages.outbox.as_deref().filter(|_| near)
     }
 
     /// What the address asks for; nothing where it is not of the form.
