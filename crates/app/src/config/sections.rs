@@ -239,7 +239,8 @@ fn tokens(r: &mut Reader) -> Option<Tokens> {
         issuer: r.get("tokens.issuer", want, |e| e.text().filter(short)),
         audience: r.get("tokens.audience", want, |e| e.text().filter(short)),
         algorithm: r.choice("tokens.algorithm", &algorithms),
-        key_overlap: r.duration("tokens.key_overlap", MINUTE..=30 * DAY),
+        // Others may keep the published keys for five minutes, and processes look for new ones.
+        key_overlap: r.duration("tokens.key_overlap", 10 * MINUTE..=30 * DAY),
     })
 }
 

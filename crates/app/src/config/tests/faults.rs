@@ -78,6 +78,8 @@ tokens.access_lifetime=2h
     cannot be "2h": write a duration from 1s to 1h
 tokens.refresh_lifetime=31d
     cannot be "31d": write a duration from 1s to 30d
+tokens.key_overlap=5m
+    cannot be "5m": write a duration from 10m to 30d
 test_numbers."+8613800138000".code=42424
     cannot be (hidden): write 6 digits, as code.length says
 log.level=loud
