@@ -49,8 +49,14 @@ impl Background {
 
     /// Waits until no work is left. For a shutdown, once the servers have stopped.
     pub async fn finish(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock());
-        tasks.join_all().await;
+        loop {
+            let mut tasks = std::mem::take(&mut *self.tasks.lock());
+            if tasks.is_empty() {
+                return;
+            }
+            // What panicked has ended too: the messages that wait behind it still have to go out.
+            while tasks.join_next().await.is_some() {}
+        }
     }
 
     /// Awaits a use case that changes something. It runs to its end even if its caller goes away or
@@ -150,6 +156,24 @@ mod tests {
         let mut call = background.complete(work);
         assert!((&mut call).now_or_never().is_none());
         drop(call);
+        go.send(()).unwrap();
+        background.finish().await;
+        seen.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_stops_neither_the_rest_nor_the_shutdown() {
+        let background = Background::new(Handle::current());
+        let (rest, go, seen) = work();
+        let broken = async {
+            tokio::task::yield_now().await;
+            panic!("a broken store");
+        };
+        let mut broken = background.complete::<u8>(broken);
+        let mut rest = background.complete(rest);
+        assert!((&mut broken).now_or_never().is_none());
+        assert!((&mut rest).now_or_never().is_none());
+        drop((broken, rest));
         go.send(()).unwrap();
         background.finish().await;
         seen.await.unwrap();

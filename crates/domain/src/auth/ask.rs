@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use super::{Auth, AuthError, CodeView, Part, SendJob};
 use crate::code::{Delivery, PhoneCode};
@@ -10,6 +11,11 @@ use crate::ports::{SendSlot, StoreError, with_causes};
 use crate::rate_limit::{Charge, Decision};
 use crate::session::Caller;
 use crate::timestamp::Timestamp;
+
+/// How long a call waits for others with its idempotency key. Whoever made it has an answer by
+/// then, so going on would text a person who asks again; and calls must not pile up behind a store
+/// that is slow to fail.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// Somebody asks for a code.
 #[derive(Clone)]
@@ -51,9 +57,16 @@ impl Auth {
         };
         // The same call may arrive twice at once: the second waits here for the first's answer.
         let turn = key.bytes().fold(0, u8::wrapping_add);
+        let asked_at = self.now();
         let _turn = self.turns[usize::from(turn) % self.turns.len()]
             .lock()
             .await;
+        if self.now().since(asked_at) > LONGEST_TURN {
+            return Err(AuthError::Unavailable {
+                part: Part::Codes,
+                source: "calls with such a key take too long".into(),
+            });
+        }
         let [id, earlier] = self.ids_of_key(key);
         for id in [id, earlier] {
             if let Some(view) = self.issued_before(id, &phone, ask.locale).await? {

@@ -189,7 +189,10 @@ impl Auth {
     pub async fn sweep(&self, limit: usize) -> Result<usize, AuthError> {
         let now = self.now();
         let codes = self.ports.codes.sweep(now, limit).await;
-        let sessions = self.ports.sessions.sweep(now, limit).await;
+        // A session keeps its code's id taken, so it stays for as long as its code may live: where
+        // sessions are short and the code could not be marked as used, it would sign in again.
+        let outlived = now - self.policy.code_lifetime;
+        let sessions = self.ports.sessions.sweep(outlived, limit).await;
         let counters = self.ports.limiter.sweep(now, limit).await;
         Ok(codes.map_err(Part::Codes.failed())?
             + sessions.map_err(Part::Sessions.failed())?

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::auth::{AskCode, AuthError, Policy};
 use domain::message::Locale;
 use domain::session::Caller;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, join3};
 
 use crate::support::{Fake, MINUTE, NEIGHBOUR, PHONE, World, block_on, home, idempotent};
 
@@ -67,6 +67,21 @@ fn a_hundred_parallel_duplicates_send_one_message() {
         assert!(answers.iter().all(|a| a.as_ref().unwrap() == first));
         world.deliver();
         assert_eq!(world.fake.sent.lock().len(), 1);
+        assert_eq!(world.fake.state().codes.len(), 1);
+    }
+}
+
+#[test]
+fn a_call_that_waited_too_long_for_another_is_not_carried_out() {
+    for seed in 0..10 {
+        let world = World::over(Fake::new(seed, true), |_| {});
+        let caller = home();
+        let [first, second] =
+            [PHONE, NEIGHBOUR].map(|phone| world.auth.ask_code(ask(phone, &caller, "k")));
+        let time_passes = async { world.fake.advance(Duration::from_secs(3)) };
+        let (first, second, ()) = block_on(join3(first, second, time_passes));
+        first.unwrap();
+        assert!(matches!(second, Err(AuthError::Unavailable { .. })));
         assert_eq!(world.fake.state().codes.len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use domain::id::SessionId;
 use domain::session::SessionLifetime;
 use futures_util::future::join_all;
 
-use crate::support::{DAY, Fake, MINUTE, NEIGHBOUR, PHONE, World, block_on, tokens, vault};
+use crate::support::{DAY, Fake, Fault, MINUTE, NEIGHBOUR, PHONE, World, block_on, tokens, vault};
 
 fn unlimited() -> World {
     World::with(|policy| policy.limits = Default::default())
@@ -250,4 +250,21 @@ fn i_am_told_my_whole_phone() {
     let me = block_on(world.auth.me(&authenticated(&world, &entered))).unwrap();
     assert_eq!(me, entered.user);
     assert_eq!(me.phone.as_e164(), PHONE);
+}
+
+#[test]
+fn a_short_session_keeps_its_code_used_for_as_long_as_the_code_lives() {
+    let world = World::with(|policy| policy.session_lifetime = SessionLifetime::Fixed(MINUTE));
+    let id = world.code_for(PHONE);
+    let digits = world.digits(id);
+    world.fake.arm(Fault::Step("codes.consume"));
+    world.sign_in(id, &digits).unwrap();
+    world.fake.arm(Fault::None);
+    world.fake.advance(2 * MINUTE);
+    block_on(world.auth.sweep(100)).unwrap();
+    let again = world.sign_in(id, &digits);
+    assert!(matches!(again, Err(AuthError::CodeGone)), "{again:?}");
+    world.fake.advance(5 * MINUTE);
+    block_on(world.auth.sweep(100)).unwrap();
+    assert!(world.fake.state().sessions.is_empty());
 }
