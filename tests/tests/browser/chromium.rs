@@ -197,7 +197,20 @@ fn find(names: &[&str]) -> PathBuf {
 }
 
 impl Driver {
+    /// Starts one on a free port. It takes the port on IPv6 and then the same one on IPv4, where
+    /// another test may have it: then it gives up, and the next one tries another.
     fn start() -> Self {
+        let mut told = String::new();
+        for _ in 0..10 {
+            match Self::try_start() {
+                Ok(driver) => return driver,
+                Err(output) => told = output,
+            }
+        }
+        panic!("chromedriver does not start: {told}");
+    }
+
+    fn try_start() -> Result<Self, String> {
         let mut process = Command::new(find(&["chromedriver"]))
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -205,18 +218,17 @@ impl Driver {
             .spawn()
             .expect("chromedriver starts");
         let output = process.stdout.take().expect("its output is piped");
-        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            line.strip_prefix("ChromeDriver was started successfully on port ")?
-                .trim_end_matches('.')
-                .parse()
-                .ok()
-        });
-        let port: u16 = port.expect("chromedriver says which port it took");
-        Self {
-            process,
-            address: ([127, 0, 0, 1], port).into(),
+        let mut told = String::new();
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let port = line.strip_prefix("ChromeDriver was started successfully on port ");
+            if let Some(port) = port.and_then(|text| text.trim_end_matches('.').parse().ok()) {
+                let address = SocketAddr::from(([127, 0, 0, 1], port));
+                return Ok(Self { process, address });
+            }
+            told += &line;
         }
+        let _ = process.wait();
+        Err(told)
     }
 
     /// Pages run no scripts from now on. The setting in a profile would stop the driver's own too.
