@@ -17,7 +17,7 @@ use tests_support::http::Request;
 
 /// Where every browser finds the app, whatever port it listens on. Browsers trust it as they trust
 /// an https origin.
-pub(crate) const ORIGIN: &str = "http://login.localhost";
+pub(crate) const ORIGIN: &str = "http://localhost";
 
 /// The key, as WebDriver spells it.
 pub(crate) const ENTER: &str = "\u{E007}";
@@ -172,7 +172,7 @@ fn chrome_options(app: &TestApp, settings: &Settings, profile: &TempDir) -> Valu
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-dev-shm-usage",
             format!("--user-data-dir={}", profile.path().display()),
-            format!("--host-resolver-rules=MAP login.localhost:80 {}", app.address()),
+            format!("--host-resolver-rules=MAP localhost:80 {}", app.address()),
         ],
         "prefs": { "intl.accept_languages": settings.language },
         "mobileEmulation": {
