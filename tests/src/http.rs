@@ -4,10 +4,12 @@ use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 use crate::PATIENCE;
@@ -114,7 +116,8 @@ impl IntoFuture for Request {
 
 /// A connection that is kept alive between calls.
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
 }
 
 impl Connection {
@@ -125,14 +128,16 @@ impl Connection {
     pub async fn open(to: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
         Ok(Self {
-            stream: BufReader::new(stream),
+            reader: BufReader::new(reader),
+            writer,
         })
     }
 
     /// Sends bytes as they are. A server that has closed already has answered already.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.writer.write_all(bytes).await
     }
 
     /// Makes a call.
@@ -153,16 +158,45 @@ impl Connection {
     /// # Errors
     /// The server ends without an answer, or is silent.
     pub async fn answer(&mut self) -> io::Result<Answer> {
-        match timeout(PATIENCE, self.read()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")),
+        read(&mut self.reader).await
+    }
+
+    /// Sends these bytes over and over, one a second, until there is an answer.
+    ///
+    /// # Errors
+    /// The server ends without an answer.
+    pub async fn answer_to_drops(&mut self, bytes: &[u8]) -> io::Result<Answer> {
+        let Self { reader, writer } = self;
+        let dripping = async {
+            let mut ticks = tokio::time::interval(Duration::from_secs(1));
+            for byte in bytes.iter().cycle() {
+                ticks.tick().await;
+                if writer.write_u8(*byte).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            answer = read(reader) => answer,
+            never = dripping => never,
         }
     }
 
-    async fn read(&mut self) -> io::Result<Answer> {
+    /// Whether the server closes the connection, rather than waiting for more.
+    pub async fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        timeout(PATIENCE, self.reader.read_to_end(&mut rest))
+            .await
+            .is_ok()
+    }
+}
+
+async fn read(from: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
+    let reading = async {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.stream.read_u8().await?);
+            head.push(from.read_u8().await?);
         }
         let head = String::from_utf8(head).expect("a head in UTF-8");
         let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
@@ -183,17 +217,11 @@ impl Connection {
             .header("content-length")
             .map_or(0, |text| text.parse().expect("a length"));
         answer.body = vec![0; length];
-        self.stream.read_exact(&mut answer.body).await?;
+        from.read_exact(&mut answer.body).await?;
         Ok(answer)
-    }
-
-    /// Whether the server closes the connection, rather than waiting for more.
-    pub async fn is_closed(&mut self) -> bool {
-        let mut rest = Vec::new();
-        timeout(PATIENCE, self.stream.read_to_end(&mut rest))
-            .await
-            .is_ok()
-    }
+    };
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
+    timeout(PATIENCE, reading).await.unwrap_or(Err(late()))
 }
 
 /// Sends bytes as they are, and reads one answer.
@@ -218,10 +246,16 @@ pub struct Answer {
 impl Answer {
     /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(known, _)| known == name);
-        let (_, value) = found.next()?;
+        let mut found = self.header_values(name);
+        let value = found.next();
         assert!(found.next().is_none(), "{name} came twice");
-        Some(value)
+        value
+    }
+
+    /// The values of a header that may come several times.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.headers.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_str())
     }
 
     /// The body as text.

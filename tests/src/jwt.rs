@@ -24,8 +24,17 @@ fn decoded(part: &str) -> Vec<u8> {
         .expect("base64url without padding")
 }
 
-fn encoded(json: &Value) -> String {
-    BASE64URL_NOPAD.encode(json.to_string().as_bytes())
+/// Both parts of a token before its signature. The header's members come in the order that ours
+/// have, so that nothing but what was forged differs.
+fn signed_part(header: &Value, claims: &Value) -> String {
+    let ours = ["typ", "alg", "kid"];
+    let mut members: Vec<_> = header.as_object().expect("an object").iter().collect();
+    members.sort_by_key(|(name, _)| ours.iter().position(|known| known == name).unwrap_or(3));
+    let member = |(name, value): (&String, &Value)| format!("{}:{value}", json!(name));
+    let members: Vec<_> = members.into_iter().map(member).collect();
+    let encoded = |text: String| BASE64URL_NOPAD.encode(text.as_bytes());
+    let header = encoded(format!("{{{}}}", members.join(",")));
+    format!("{header}.{}", encoded(claims.to_string()))
 }
 
 impl Token {
@@ -88,7 +97,7 @@ impl Signer {
     /// Signs with the server's own Ed25519 key, whatever is said.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let pair = Ed25519KeyPair::from_pkcs8(&self.secret).expect("an Ed25519 key");
-        let signed = format!("{}.{}", encoded(header), encoded(claims));
+        let signed = signed_part(header, claims);
         let signature = pair.sign(signed.as_bytes());
         format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
@@ -96,12 +105,12 @@ impl Signer {
 
 /// A token that nobody signed.
 pub fn unsigned(header: &Value, claims: &Value) -> String {
-    format!("{}.{}.", encoded(header), encoded(claims))
+    format!("{}.", signed_part(header, claims))
 }
 
 /// A token whose HMAC key is something everybody knows.
 pub fn with_hmac(secret: &[u8], header: &Value, claims: &Value) -> String {
-    let signed = format!("{}.{}", encoded(header), encoded(claims));
+    let signed = signed_part(header, claims);
     let tag = hmac::sign(
         &hmac::Key::new(hmac::HMAC_SHA256, secret),
         signed.as_bytes(),

@@ -7,5 +7,6 @@
 )]
 
 mod contract;
+mod hostile;
 mod invariants;
 mod limits;

@@ -42,7 +42,8 @@ impl Asker {
     }
 
     async fn is_taken(&self, address: &str) {
-        self.ask().forwarded_for(address).await.ok(202);
+        let asked = self.ask().forwarded_for(address).await.ok(202);
+        self.app.delivery(asked["id"].as_str().unwrap()).await;
     }
 
     async fn is_refused(&self, address: &str, scope: &str) {
