@@ -4,13 +4,21 @@
 //! one. Closing it takes no more messages and waits until the last one has an outcome.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::auth::{Auth, SendJob};
 use domain::ports::{QueueFull, SendQueue, SendSlot};
-use futures_util::FutureExt;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// How long the workers leave the queue alone once they have emptied it. Under load they then take
+/// many messages at a time, where being woken for each would cost more than delivering it.
+const REST: Duration = Duration::from_millis(1);
 
 /// The accepting end of the queue.
 pub(crate) struct Queue {
@@ -77,38 +85,38 @@ async fn pump(
     workers: usize,
     mut closed: oneshot::Receiver<()>,
 ) {
-    let permits = Arc::new(Semaphore::new(workers));
+    let mut under_way = FuturesUnordered::new();
+    let mut batch = Vec::new();
+    let mut rest = pin!(sleep(Duration::ZERO));
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
-        let job = tokio::select! {
+        let free = workers - under_way.len();
+        let rested = rest.is_elapsed() || jobs.is_closed();
+        tokio::select! {
             biased;
-            job = jobs.recv() => job,
-            _ = &mut closed, if !jobs.is_closed() => {
-                jobs.close();
-                continue;
+            _ = &mut closed, if !jobs.is_closed() => jobs.close(),
+            Some(()) = under_way.next() => {}
+            received = jobs.recv_many(&mut batch, free), if free > 0 && rested => {
+                if received == 0 {
+                    break;
+                }
+                under_way.extend(batch.drain(..).map(|job| deliver(&auth, job)));
+                if received < free {
+                    rest.as_mut().reset(Instant::now() + REST);
+                }
             }
-        };
-        let Some(job) = job else { break };
-        let auth = Arc::clone(&auth);
-        tokio::spawn(async move {
-            deliver(&auth, &job).await;
-            drop(permit);
-        });
+            () = &mut rest, if !rested => {}
+        }
     }
-    // Every worker gives its permit back when its message has an outcome.
-    let all = u32::try_from(workers).unwrap_or(u32::MAX);
-    let _ = permits.acquire_many(all).await;
+    while under_way.next().await.is_some() {}
 }
 
 /// A gateway adapter that panics fails its message, not the service.
-async fn deliver(auth: &Auth, job: &SendJob) {
-    if AssertUnwindSafe(auth.deliver(job))
+async fn deliver(auth: &Auth, job: SendJob) {
+    if AssertUnwindSafe(auth.deliver(&job))
         .catch_unwind()
         .await
         .is_err()
     {
-        auth.abandon(job, "the gateway adapter panicked").await;
+        auth.abandon(&job, "the gateway adapter panicked").await;
     }
 }
