@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,8 +17,28 @@ pub struct MemoryRateLimiter(Mutex<Counters>);
 
 #[derive(Default)]
 struct Counters {
-    by_key: HashMap<CounterKey, Counted>,
+    by_key: HashMap<CounterKey, Counted, BuildHasherDefault<KeyHasher>>,
     queue: ExpiryQueue<CounterKey>,
+}
+
+/// A counter's key is a keyed digest already: nobody outside can choose keys that collide, so its
+/// first bytes serve as its hash.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// The length of the key, which is always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 struct Counted {

@@ -1,14 +1,17 @@
 //! Logs, metrics and the audit trail.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use domain::code::DeliveryStatus;
 use domain::event::Event;
+use domain::phone::Country;
 use domain::ports::EventSink;
-use metrics::counter;
+use metrics::{Counter, counter};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use parking_lot::RwLock;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -73,36 +76,61 @@ impl EventSink for Telemetry {
     }
 }
 
+/// A counter whose labels are known here, looked up once: a look-up hashes every label.
+macro_rules! known {
+    ($($counter:tt)*) => {{
+        static COUNTER: LazyLock<Counter> = LazyLock::new(|| counter!($($counter)*));
+        &*COUNTER
+    }};
+}
+
 fn count(event: &Event) {
     match event {
-        Event::CodeRequested { country, .. } => {
-            counter!("phone_auth_messages_queued_total", "country" => country.to_string())
-                .increment(1);
-        }
-        Event::CodeDelivered { status, .. } => {
-            counter!("phone_auth_messages_total", "status" => status.as_str()).increment(1);
-        }
+        Event::CodeRequested { country, .. } => count_queued(*country),
+        Event::CodeDelivered { status, .. } => messages(*status).increment(1),
         Event::Limited { scope } => {
             counter!("phone_auth_limited_total", "limit" => scope.as_str()).increment(1);
         }
         Event::CodeIncorrect { .. } => {
-            counter!("phone_auth_code_rejected_total", "reason" => "incorrect").increment(1);
+            known!("phone_auth_code_rejected_total", "reason" => "incorrect").increment(1);
         }
         Event::CodeGone => {
-            counter!("phone_auth_code_rejected_total", "reason" => "gone").increment(1);
+            known!("phone_auth_code_rejected_total", "reason" => "gone").increment(1);
         }
-        Event::UserCreated { .. } => counter!("phone_auth_users_created_total").increment(1),
-        Event::SignedIn { .. } => counter!("phone_auth_sign_ins_total").increment(1),
-        Event::Refreshed { .. } => counter!("phone_auth_refreshes_total").increment(1),
-        Event::RefreshReused { .. } => counter!("phone_auth_refresh_reused_total").increment(1),
+        Event::UserCreated { .. } => known!("phone_auth_users_created_total").increment(1),
+        Event::SignedIn { .. } => known!("phone_auth_sign_ins_total").increment(1),
+        Event::Refreshed { .. } => known!("phone_auth_refreshes_total").increment(1),
+        Event::RefreshReused { .. } => known!("phone_auth_refresh_reused_total").increment(1),
         Event::SignedOut { sessions, .. } => {
-            counter!("phone_auth_sign_outs_total").increment(*sessions);
+            known!("phone_auth_sign_outs_total").increment(*sessions);
         }
-        Event::UserDeleted { .. } => counter!("phone_auth_users_deleted_total").increment(1),
+        Event::UserDeleted { .. } => known!("phone_auth_users_deleted_total").increment(1),
         Event::Trouble { part, .. } => {
             counter!("phone_auth_trouble_total", "part" => part.as_str()).increment(1);
         }
     }
+}
+
+fn messages(status: DeliveryStatus) -> &'static Counter {
+    match status {
+        DeliveryStatus::Queued => known!("phone_auth_messages_total", "status" => "queued"),
+        DeliveryStatus::Sent => known!("phone_auth_messages_total", "status" => "sent"),
+        DeliveryStatus::Delivered => known!("phone_auth_messages_total", "status" => "delivered"),
+        DeliveryStatus::Failed => known!("phone_auth_messages_total", "status" => "failed"),
+    }
+}
+
+fn count_queued(country: Country) {
+    static COUNTERS: RwLock<BTreeMap<Country, Counter>> = RwLock::new(BTreeMap::new());
+    if let Some(counter) = COUNTERS.read().get(&country) {
+        return counter.increment(1);
+    }
+    let new = || counter!("phone_auth_messages_queued_total", "country" => country.to_string());
+    COUNTERS
+        .write()
+        .entry(country)
+        .or_insert_with(new)
+        .increment(1);
 }
 
 fn log(event: &Event) {
