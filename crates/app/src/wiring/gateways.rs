@@ -58,7 +58,11 @@ pub(crate) fn open(
     let by_country = config.sms.routes.iter();
     let by_country = by_country.map(|(country, names)| (*country, route(names)));
     let router = Router::new(route(&config.sms.route), by_country.collect());
-    let has_stub = config.sms.gateways.values().any(|g| g.kind == STUB);
+    let routes = config.sms.routes.values().chain([&config.sms.route]);
+    let has_stub = routes.flatten().any(|name| {
+        let gateway = config.sms.gateways.get(name);
+        gateway.is_some_and(|gateway| gateway.kind == STUB)
+    });
     Ok(Gateways {
         sms: Arc::new(router),
         outbox: has_stub.then_some(outbox),

@@ -117,11 +117,13 @@ impl Limits {
             .collect()
     }
 
-    /// What a wrong code is charged: the phone it was for, and who tried it.
+    /// What a wrong guess is charged: the phone, once for each of its codes that the guess is
+    /// judged against, and who tried it.
     pub(super) fn of_failure(
         &self,
         vault: &Vault,
         phone: &PhoneNumber,
+        codes: u32,
         address: IpAddr,
     ) -> Vec<Charge> {
         let per_phone = charge(
@@ -129,7 +131,7 @@ impl Limits {
             Scope::FailuresPerPhone,
             self.failures_per_phone.as_ref(),
             phone.as_e164().as_bytes(),
-            1,
+            codes,
         );
         let per_address = charge(
             vault,

@@ -1,5 +1,5 @@
 use super::{Auth, Part};
-use crate::code::{DeliveryStatus, PhoneCode};
+use crate::code::{Delivery, DeliveryStatus, PhoneCode};
 use crate::event::Event;
 use crate::message::SmsMessage;
 use crate::phone::PhoneNumber;
@@ -83,8 +83,9 @@ impl Auth {
         if self.test_number(&job.phone, now).is_some() {
             return Outcome::ok(DeliveryStatus::Delivered);
         }
-        if now >= code.expires_at {
-            return Outcome::failed("the code expired in the queue", Refund::All);
+        // By then it reads as failed, and the person may have asked for the next one.
+        if now >= code.expires_at || now >= job.charged_at + Delivery::DEADLINE {
+            return Outcome::failed("it waited too long for a worker", Refund::All);
         }
         match self
             .vault()

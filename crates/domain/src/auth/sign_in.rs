@@ -88,7 +88,7 @@ impl Auth {
         let code = codes.first().ok_or_else(|| self.gone())?;
         let stake = async {
             let phone = self.vault().open(&code.phone)?;
-            self.stake(phone, sign_in.caller, now).await
+            self.stake(phone, 1, sign_in.caller, now).await
         };
         match stake.await {
             Ok(stake) => self.settle(&codes, &guess, stake, sign_in).await,
@@ -100,7 +100,8 @@ impl Auth {
     }
 
     /// Signs in with a code and the phone it was sent to, whichever of the phone's live codes it
-    /// is. A guess counts as a try of each of them, and once against the phone.
+    /// is. A guess is a try of each of them, and as many failures of the phone if it is wrong: more
+    /// codes must not mean more guesses.
     ///
     /// # Errors
     /// As [`Auth::sign_in`], and [`AuthError::PhoneInvalid`], [`AuthError::PhoneNotAllowed`].
@@ -121,7 +122,7 @@ impl Auth {
         if live.is_empty() {
             return Err(self.gone());
         }
-        let stake = self.stake(phone, sign_in.caller, now).await?;
+        let stake = self.stake(phone, live.len(), sign_in.caller, now).await?;
         match self.begin_attempts(&live, now).await {
             Ok(codes) => self.settle(&codes, &guess, stake, sign_in).await,
             Err(error) => {
@@ -166,15 +167,17 @@ impl Auth {
         join_all(codes.iter().map(release)).await;
     }
 
-    /// Charges a guess, before it is judged.
+    /// Charges a guess at so many codes, before it is judged.
     async fn stake(
         &self,
         phone: PhoneNumber,
+        codes: usize,
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Stake, AuthError> {
         let limits = &self.policy.limits;
-        let charges = limits.of_failure(&self.vault(), &phone, caller.address);
+        let codes = u32::try_from(codes).unwrap_or(u32::MAX);
+        let charges = limits.of_failure(&self.vault(), &phone, codes, caller.address);
         self.charge(&charges, now).await?;
         Ok(Stake {
             phone,

@@ -80,9 +80,17 @@ pub struct Model {
 }
 
 /// Until all windows have room for one more.
-fn wait(windows: &[(u32, Duration)], past: &[Timestamp], now: Timestamp) -> Option<Duration> {
+fn wait(
+    windows: &[(u32, Duration)],
+    past: &[Timestamp],
+    more: usize,
+    now: Timestamp,
+) -> Option<Duration> {
     let wait = |&(count, period): &(u32, Duration)| {
-        let nth = past.len().checked_sub(count as usize)?;
+        if more > count as usize {
+            return Some(period);
+        }
+        let nth = (past.len() + more - 1).checked_sub(count as usize)?;
         let free = past[nth] + period;
         (free > now).then(|| free.since(now))
     };
@@ -107,7 +115,7 @@ impl Model {
     }
 
     pub fn ask(&mut self, phone: usize) -> Answer {
-        if let Some(wait) = wait(&SENDS, &self.sends[phone], self.now) {
+        if let Some(wait) = wait(&SENDS, &self.sends[phone], 1, self.now) {
             return Answer::Wait(wait);
         }
         self.codes.push(ModelCode {
@@ -132,7 +140,7 @@ impl Model {
         if now < resend_at {
             return Answer::Wait(resend_at.since(now));
         }
-        if let Some(wait) = wait(&SENDS, &self.sends[known.phone], now) {
+        if let Some(wait) = wait(&SENDS, &self.sends[known.phone], 1, now) {
             return Answer::Wait(wait);
         }
         self.send(code);
@@ -144,7 +152,8 @@ impl Model {
             return;
         };
         let known = &mut self.codes[code];
-        let expired = self.now >= known.expires_at;
+        let waited = self.now >= charged_at + Duration::from_secs(60);
+        let expired = waited || self.now >= known.expires_at;
         if message == known.sends {
             let sent = !expired && outcome == 0;
             known.status = if sent {
@@ -163,7 +172,7 @@ impl Model {
 
     /// A guess at these live codes of a phone, right for `right`.
     fn guess(&mut self, phone: usize, codes: &[usize], right: Option<usize>) -> Answer {
-        if let Some(wait) = wait(&FAILURES, &self.failures[phone], self.now) {
+        if let Some(wait) = wait(&FAILURES, &self.failures[phone], codes.len(), self.now) {
             return Answer::Wait(wait);
         }
         for code in codes {
@@ -174,7 +183,7 @@ impl Model {
             self.failures[phone].clear();
             return Answer::Done;
         }
-        self.failures[phone].push(self.now);
+        self.failures[phone].extend(codes.iter().map(|_| self.now));
         let left = codes.iter().map(|code| TRIES - self.codes[*code].guesses);
         Answer::Incorrect(left.max().unwrap())
     }
