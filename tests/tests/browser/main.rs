@@ -8,8 +8,6 @@
 
 mod chromium;
 
-use std::time::Duration;
-
 use chromium::{Browser, ENTER, ORIGIN, PHONE, Settings};
 use tests_support::app::{Setup, Store, TestApp, digits_of, wrong};
 use tests_support::until;
@@ -79,30 +77,34 @@ async fn the_code_is_in_the_outbox_that_the_page_points_to() {
     );
 }
 
+/// What the button says while it cannot be pressed.
+const WAITING: &str = "const it = document.querySelector('.resend button'); return it.disabled ? it.textContent : null";
+
 #[tokio::test]
 async fn the_resend_counts_down_and_then_sends_the_same_code_again() {
     let app = start(Setup::on(Store::Memory).set("code.resend_after", "5s")).await;
     let browser = Browser::start(&app, PHONE).await;
     let code = ask_for_a_code(&browser, &app, NUMBER).await;
-    let button = browser.see(".resend button").await;
+    browser.see(".resend button").await;
     let mut seen: Vec<u32> = Vec::new();
-    while !button.is_enabled().await.unwrap() {
-        let text = button.text().await.unwrap();
-        let left = text
-            .strip_prefix("Send it again in ")
-            .and_then(|rest| rest.strip_suffix(" s"));
-        // Nothing where it was enabled in between.
-        seen.extend(left.and_then(|digits| digits.parse::<u32>().ok()));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the end of the wait", async || {
+        let waiting = browser.run(WAITING).await;
+        let Some(text) = waiting.as_str() else {
+            return Some(());
+        };
+        let left = text.strip_prefix("Send it again in ").unwrap();
+        seen.push(left.strip_suffix(" s").unwrap().parse().unwrap());
+        None
+    })
+    .await;
     seen.dedup();
     assert!(
         seen.len() >= 2 && seen.is_sorted_by(|a, b| a > b) && seen[0] <= 5,
         "{seen:?}"
     );
-    assert_eq!(button.text().await.unwrap(), "Send it again");
+    assert_eq!(browser.text(".resend button").await, "Send it again");
     app.clock.advance_secs(5);
-    button.click().await.unwrap();
+    browser.click(".resend button").await;
     browser.arrive_at("/login?step=code&notice=code_sent").await;
     assert_eq!(
         browser.text("#notice[role=status]").await,
@@ -236,7 +238,7 @@ const FLAWS: &str = r#"
     for (const id of e.getAttribute("aria-describedby").split(" "))
       if (!document.getElementById(id)) flaws.push("described by nothing: " + id);
   for (const e of all("button, .field")) if (e.offsetHeight < 18) flaws.push("too small to hit: " + e.outerHTML);
-  if (document.documentElement.scrollWidth > innerWidth) flaws.push("scrolls sideways");
+  if (document.documentElement.scrollWidth > screen.width) flaws.push("scrolls sideways");
   if (getComputedStyle(document.body).display !== "grid") flaws.push("the style is missing");
   return flaws;
 "#;
