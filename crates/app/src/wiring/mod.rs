@@ -3,7 +3,6 @@
 pub(crate) mod gateways;
 pub(crate) mod stores;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use adapter_jwt::{JwtConfig, JwtIssuer};
@@ -86,20 +85,4 @@ pub(crate) fn wire(
         outbox,
         issuer,
     })
-}
-
-/// Makes a folder that only its owner may look into, with its parents, unless it is there.
-pub(crate) fn make_private_folder(folder: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|source| StartError::Folder {
-            folder: folder.to_owned(),
-            source,
-        })
 }

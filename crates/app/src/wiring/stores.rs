@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
-use domain::ports::{CodeStore, RateLimiter, SessionStore, UserRepo};
+use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, UserRepo};
 
 use crate::builder::Overrides;
 use crate::config::{Config, Store};
@@ -58,60 +58,95 @@ impl File<'_> {
         if let Some(store) = self.opened.get() {
             return Ok(Arc::clone(store));
         }
-        let store = embedded(self.config)?;
+        let store = embedded::open(self.config)?;
         Ok(Arc::clone(self.opened.get_or_init(|| store)))
     }
-}
-
-#[cfg(feature = "sqlite")]
-fn embedded(config: &Config) -> Result<Arc<dyn EveryStore>, StartError> {
-    let path = &config.sqlite_path;
-    if let Some(folder) = path.parent() {
-        super::make_private_folder(folder)?;
-    }
-    let store = adapter_sqlite::Sqlite::open(path).map_err(|error| StartError::Store {
-        name: "sqlite",
-        source: error.into(),
-    })?;
-    Ok(Arc::new(store))
-}
-
-#[cfg(not(feature = "sqlite"))]
-fn embedded(_: &Config) -> Result<Arc<dyn EveryStore>, StartError> {
-    let source = "this build has no sqlite: build with its feature, or choose memory".into();
-    Err(StartError::Store {
-        name: "sqlite",
-        source,
-    })
 }
 
 /// How many steps the schema lacks, for each store that has one.
 pub(crate) fn pending_migrations(
     config: &Config,
 ) -> Result<Vec<(&'static str, usize)>, StartError> {
-    each_schema(config, |path| adapter_sqlite::Sqlite::pending(path))
+    each_schema(config, embedded::pending)
 }
 
 /// Brings every schema up to date, and says how many steps that took.
 pub(crate) fn migrate(config: &Config) -> Result<Vec<(&'static str, usize)>, StartError> {
-    each_schema(config, |path| adapter_sqlite::Sqlite::migrate(path))
+    each_schema(config, embedded::migrate)
 }
 
 fn each_schema(
     config: &Config,
-    act: impl Fn(&std::path::Path) -> Result<usize, adapter_sqlite::OpenError>,
+    act: impl Fn(&Config) -> Result<usize, StartError>,
 ) -> Result<Vec<(&'static str, usize)>, StartError> {
-    let used = config
-        .stores
-        .by_name()
-        .iter()
-        .any(|(_, store)| *store == Store::Sqlite);
-    if !used {
+    let stores = config.stores.by_name();
+    if stores.iter().all(|(_, store)| *store != Store::Sqlite) {
         return Ok(Vec::new());
     }
-    let steps = act(&config.sqlite_path).map_err(|error| StartError::Store {
+    Ok(vec![("sqlite", act(config)?)])
+}
+
+fn failed(source: impl Into<Source>) -> StartError {
+    StartError::Store {
         name: "sqlite",
-        source: error.into(),
-    })?;
-    Ok(vec![("sqlite", steps)])
+        source: source.into(),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod embedded {
+    use std::fs::DirBuilder;
+    use std::os::unix::fs::DirBuilderExt;
+
+    use adapter_sqlite::Sqlite;
+
+    use super::{Arc, Config, EveryStore, StartError, failed};
+
+    pub(super) fn open(config: &Config) -> Result<Arc<dyn EveryStore>, StartError> {
+        make_folder(config)?;
+        let store = Sqlite::open(&config.sqlite_path).map_err(failed)?;
+        Ok(Arc::new(store))
+    }
+
+    pub(super) fn pending(config: &Config) -> Result<usize, StartError> {
+        Sqlite::pending(&config.sqlite_path).map_err(failed)
+    }
+
+    pub(super) fn migrate(config: &Config) -> Result<usize, StartError> {
+        make_folder(config)?;
+        Sqlite::migrate(&config.sqlite_path).map_err(failed)
+    }
+
+    /// A folder that only its owner may look into, with its parents, unless it is there.
+    fn make_folder(config: &Config) -> Result<(), StartError> {
+        let folder = config.sqlite_path.parent();
+        let Some(folder) = folder.filter(|f| !f.as_os_str().is_empty() && !f.is_dir()) else {
+            return Ok(());
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| StartError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })
+    }
+}
+
+/// What the configuration never asks for: it knows the stores of this build.
+#[cfg(not(feature = "sqlite"))]
+mod embedded {
+    use super::{Arc, Config, EveryStore, StartError, failed};
+
+    const MISSING: &str = "this build is without it: build with the feature, or choose memory";
+
+    pub(super) fn open(_: &Config) -> Result<Arc<dyn EveryStore>, StartError> {
+        Err(failed(MISSING))
+    }
+
+    pub(super) fn pending(_: &Config) -> Result<usize, StartError> {
+        Err(failed(MISSING))
+    }
+
+    pub(super) fn migrate(_: &Config) -> Result<usize, StartError> {
+        Err(failed(MISSING))
+    }
 }
