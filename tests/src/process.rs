@@ -13,11 +13,21 @@ use crate::app::digits_of;
 use crate::http::{Connection, Request};
 use crate::until;
 
+/// Where cargo puts what it builds as it built the tests.
+fn built() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the tests");
+    let folder = test.ancestors().nth(2).expect("a folder of binaries");
+    folder.to_owned()
+}
+
+/// Where cargo puts everything that it builds.
+pub fn target_folder() -> PathBuf {
+    built().join("..")
+}
+
 /// The binary beside the tests.
 fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of the tests");
-    let folder = test.ancestors().nth(2).expect("a target folder");
-    let binary = folder.join("phone-auth");
+    let binary = built().join("phone-auth");
     assert!(
         binary.is_file(),
         "{} is missing: cargo build --workspace --bins",
