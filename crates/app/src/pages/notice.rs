@@ -40,6 +40,7 @@ impl NoticeQuery {
             "code_gone" => Notice::CodeGone,
             "rate_limited" => Notice::RateLimited(n()?),
             "unavailable" => Notice::Unavailable,
+            "not_delivered" => Notice::NotDelivered,
             "code_sent" => Notice::CodeSent,
             "signed_out" => Notice::SignedOut,
             _ => return None,
@@ -74,7 +75,8 @@ impl Notice {
             Self::CodeIncorrect(n) => return format!("notice=code_incorrect&n={n}"),
             Self::CodeGone => "code_gone",
             Self::RateLimited(n) => return format!("notice=rate_limited&n={n}"),
-            Self::Unavailable | Self::NotDelivered => "unavailable",
+            Self::Unavailable => "unavailable",
+            Self::NotDelivered => "not_delivered",
             Self::CodeSent => "code_sent",
             Self::SignedOut => "signed_out",
         };
@@ -135,6 +137,7 @@ mod tests {
             Notice::CodeGone,
             Notice::RateLimited(60),
             Notice::Unavailable,
+            Notice::NotDelivered,
             Notice::CodeSent,
             Notice::SignedOut,
         ];
