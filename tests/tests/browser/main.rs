@@ -9,7 +9,9 @@
 mod chromium;
 
 use chromium::{Browser, ENTER, ORIGIN, PHONE, Settings};
+use domain::auth::Part;
 use tests_support::app::{Setup, Store, TestApp, digits_of, wrong};
+use tests_support::faults::{Fault, Faulty};
 use tests_support::until;
 
 const NUMBER: &str = "138 0013 8000";
@@ -199,6 +201,56 @@ async fn a_sign_in_needs_no_javascript() {
     browser.arrive_at("/home").await;
     browser.press(".everywhere button").await;
     browser.arrive_at("/login?notice=signed_out").await;
+}
+
+#[tokio::test]
+async fn trouble_on_our_side_costs_the_person_nothing() {
+    let real = app().await;
+    let faulty = Faulty::over(&real);
+    let app = start(real.setup().parts(|parts| faulty.put_into(parts))).await;
+    let browser = Browser::start(&app, PHONE).await;
+    let code = ask_for_a_code(&browser, &app, NUMBER).await;
+    faulty.fail(Part::Users, Fault::Down);
+    browser.type_into("#code", &code).await;
+    browser
+        .arrive_at("/login?step=code&notice=unavailable")
+        .await;
+    assert!(browser.text("#notice").await.contains("Nothing was lost"));
+    faulty.heal();
+    browser.type_into_focus(&code).await;
+    browser.arrive_at("/home").await;
+    faulty.fail(Part::Sessions, Fault::Silent);
+    browser.open("/home").await;
+    assert_eq!(browser.text("h1").await, "Back in a moment");
+    faulty.heal();
+    browser.click("a.primary").await;
+    browser.arrive_at("/home").await;
+    assert!(browser.text(".lead").await.contains("+8613800138000"));
+}
+
+#[tokio::test]
+async fn a_message_that_did_not_arrive_is_told() {
+    let app = start(Setup::on(Store::Memory).set("sms.gateways.stub.fail", "bad_number")).await;
+    let browser = Browser::start(&app, PHONE).await;
+    browser.open("/login").await;
+    browser.type_into("#phone", NUMBER).await;
+    browser.click("form button").await;
+    browser.arrive_at("/login?step=code").await;
+    until("the notice", async || {
+        browser.open("/login?step=code").await;
+        let notice = "return document.getElementById('notice')?.textContent";
+        let notice = browser.run(notice).await;
+        notice.as_str()?.contains("couldn’t deliver").then_some(())
+    })
+    .await;
+    assert!(
+        browser
+            .see(".resend button")
+            .await
+            .is_enabled()
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
