@@ -32,6 +32,8 @@ pub enum Fault {
     Rotten,
     /// It gives rows that belong to something else.
     Lying,
+    /// It cannot mark a code as used, as if the process died just before.
+    Forgetful,
 }
 
 /// The real stores of an app, one of which may have a fault.
@@ -90,7 +92,7 @@ impl Faulty {
     async fn read(&self, part: Part) -> Result<bool, StoreError> {
         let fault = *self.fault.borrow();
         match fault.filter(|(faulty, _)| *faulty == part) {
-            None => Ok(false),
+            None | Some((_, Fault::Forgetful)) => Ok(false),
             Some((_, Fault::Lying)) => Ok(true),
             Some((_, Fault::Down)) => Err(StoreError::unavailable("told to be down")),
             Some((_, Fault::Rotten)) => Err(StoreError::corrupt("told to be rotten")),
@@ -152,6 +154,9 @@ impl CodeStore for Faulty {
 
     async fn consume(&self, id: PhoneCodeId) -> Result<bool, StoreError> {
         self.write(Part::Codes).await?;
+        if *self.fault.borrow() == Some((Part::Codes, Fault::Forgetful)) {
+            return Err(StoreError::unavailable("told to forget"));
+        }
         self.real.codes.consume(id).await
     }
 

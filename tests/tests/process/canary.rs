@@ -14,6 +14,7 @@ use tests_support::process::{Installation, Service};
 
 const PHONE: &str = "+8615698765432";
 const NATIONAL: &str = "15698765432";
+const OTHER_PHONE: &str = "+8613787654321";
 
 /// What may appear nowhere, each under a name that tells where it came from.
 #[derive(Default)]
@@ -68,6 +69,7 @@ fn phones(canaries: &mut Canaries) {
     canaries.add("the phone, dashed", "156-9876-5432");
     canaries.add("the phone less its end", "+861569876");
     canaries.add("the phone's end", "5698765432");
+    canaries.add("the other phone", &OTHER_PHONE[3..]);
 }
 
 fn keys(canaries: &mut Canaries, installation: &Installation) {
@@ -123,7 +125,41 @@ async fn a_whole_life(service: &Service, canaries: &mut Canaries) -> Vec<Answer>
     errors.push(refresh(&signed_in.refresh).await);
     errors.push(service.get("/v1/users/me").bearer(&renewed.access).await);
     errors.extend(misplaced(service, &digits, &renewed).await);
+    in_a_browser(service, canaries).await;
     errors
+}
+
+/// A sign-in over the pages, whose cookies hold secrets too.
+async fn in_a_browser(service: &Service, canaries: &mut Canaries) {
+    let post = |path: &str, form: &str, cookie: &str| {
+        let call = service.post(path).header("cookie", cookie);
+        let call = call.header("origin", "http://localhost:8080");
+        call.body("application/x-www-form-urlencoded", form)
+    };
+    let asked = post("/login", &format!("phone={}", &OTHER_PHONE[3..]), "").await;
+    let digits = service.digits(OTHER_PHONE, 1).await;
+    canaries.add("the code of the pages", &digits);
+    let cookie = |answer: &Answer, name: &str| {
+        let set = answer.header_values("set-cookie");
+        let found = set.filter_map(|cookie| cookie.split(';').next());
+        found
+            .filter(|pair| pair.starts_with(name))
+            .collect::<String>()
+    };
+    let under_way = cookie(&asked, "sign-in=");
+    canaries.add("a cookie under way", &under_way["sign-in=".len()..]);
+    post(
+        "/login/verify",
+        &format!("code={}", wrong(&digits)),
+        &under_way,
+    )
+    .await;
+    let verified = post("/login/verify", &format!("code={digits}"), &under_way).await;
+    let session = cookie(&verified, "session=");
+    canaries.add_token("a session cookie", &session["session=".len()..]);
+    let home = service.get("/home").header("cookie", &session).await;
+    assert!(home.text().contains(OTHER_PHONE), "{}", home.text());
+    post("/logout", "", &session).await;
 }
 
 /// The same secrets where they do not belong.

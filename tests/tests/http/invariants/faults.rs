@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use domain::auth::Part;
 use futures_util::future::join_all;
+use serde_json::json;
 use tests_support::app::{Asked, Setup, SignedIn, Store, TestApp};
 use tests_support::faults::{Fault, Faulty};
 use tests_support::http::Request;
@@ -15,6 +16,7 @@ on_every_store!(
     a_store_that_is_silent_is_a_503_in_two_seconds,
     a_store_with_unreadable_rows_is_a_503,
     a_store_that_answers_with_other_rows_is_a_503,
+    a_store_that_is_down_is_a_fail_of_the_short_contract,
 );
 
 const PARTS: [Part; 4] = [Part::Codes, Part::RateLimits, Part::Sessions, Part::Users];
@@ -37,6 +39,31 @@ async fn a_store_with_unreadable_rows_is_a_503(store: Store) {
 async fn a_store_that_answers_with_other_rows_is_a_503(store: Store) {
     let readers = [Part::Codes, Part::Sessions, Part::Users];
     join_all(readers.map(|part| Case::start(store, part, Fault::Lying))).await;
+}
+
+async fn a_store_that_is_down_is_a_fail_of_the_short_contract(store: Store) {
+    let real = Setup::on(store).unlimited().start().await;
+    let faulty = Faulty::over(&real);
+    let setup = real.setup().parts(|parts| faulty.put_into(parts));
+    let app = setup.start().await;
+    let phone = "+8613900000001";
+    let asked = app.code(phone).await;
+    app.clock.advance_secs(1);
+    let send = app
+        .post("/auth/phone_code/send")
+        .json(json!({ "phone": phone }));
+    let body = json!({ "phone": phone, "code": asked.digits });
+    let enter = app.post("/auth/phone_code").json(body);
+    let fail = json!({ "code": 1, "msg": "fail" });
+    for part in PARTS {
+        faulty.fail(part, Fault::Down);
+        assert_eq!(enter.clone().await.ok(200), fail, "{part:?}");
+        if matches!(part, Part::Codes | Part::RateLimits) {
+            assert_eq!(send.clone().await.ok(200), fail, "{part:?}");
+        }
+    }
+    faulty.heal();
+    assert_eq!(enter.await.ok(200)["code"], 0);
 }
 
 /// One service with a code and a session, and a store that fails.
