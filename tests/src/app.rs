@@ -352,8 +352,9 @@ impl Drop for TestApp {
             return;
         };
         let _ = stop.send(());
-        if thread.join().is_err() && !std::thread::panicking() {
-            panic!("the app panicked");
+        // A test that failed may have left a store silent, for which a stop waits.
+        if !std::thread::panicking() {
+            thread.join().expect("the app ends without a panic");
         }
     }
 }

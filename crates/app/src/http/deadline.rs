@@ -47,8 +47,15 @@ impl Background {
         }
     }
 
-    /// Waits until no work is left. For a shutdown, once the servers have stopped.
-    pub async fn finish(&self) {
+    /// Waits until no work is left, but not for ever: a store that never answers must not keep the
+    /// messages that wait behind it from going out. For a shutdown, once the servers have stopped.
+    pub async fn finish(&self, within: Duration) {
+        if timeout(within, self.work_out()).await.is_err() {
+            tracing::error!("ending with calls under way that a store does not answer");
+        }
+    }
+
+    async fn work_out(&self) {
         loop {
             let mut tasks = std::mem::take(&mut *self.tasks.lock());
             if tasks.is_empty() {
@@ -125,6 +132,8 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     /// Work that waits for a signal, and tells when it is done.
     fn work() -> (
         impl Future<Output = Result<u8, AuthError>> + Send,
@@ -157,7 +166,7 @@ mod tests {
         assert!((&mut call).now_or_never().is_none());
         drop(call);
         go.send(()).unwrap();
-        background.finish().await;
+        background.finish(PATIENCE).await;
         seen.await.unwrap();
     }
 
@@ -175,8 +184,19 @@ mod tests {
         assert!((&mut rest).now_or_never().is_none());
         drop((broken, rest));
         go.send(()).unwrap();
-        background.finish().await;
+        background.finish(PATIENCE).await;
         seen.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_never_ends_does_not_stop_the_shutdown() {
+        let background = Background::new(Handle::current());
+        let (work, _go, seen) = work();
+        let mut call = background.complete(work);
+        assert!((&mut call).now_or_never().is_none());
+        drop(call);
+        background.finish(Duration::from_millis(20)).await;
+        assert!(seen.await.is_err(), "given up");
     }
 
     #[tokio::test]
@@ -188,7 +208,7 @@ mod tests {
         assert_eq!(problem.status_code(), 503);
         assert!(started.elapsed() < Duration::from_secs(2));
         go.send(()).unwrap();
-        background.finish().await;
+        background.finish(PATIENCE).await;
         seen.await.unwrap();
     }
 

@@ -6,6 +6,7 @@ mod error;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, ServiceConfig};
@@ -98,7 +99,9 @@ impl Running {
     pub async fn stop(self) {
         let [public, ops] = self.handles;
         public.stop(true).await;
-        self.background.finish().await;
+        self.background
+            .finish(Duration::from_secs(SHUTDOWN_SECS))
+            .await;
         self.dispatcher.drain().await;
         ops.stop(false).await;
         for server in self.servers {
