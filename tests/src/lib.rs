@@ -13,6 +13,7 @@ pub mod faults;
 pub mod http;
 pub mod jwt;
 pub mod process;
+mod setup;
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What every command does when all is well, or nearly.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 use tests_support::app::SignedIn;
 use tests_support::process::Installation;
@@ -224,6 +226,20 @@ async fn an_operator_sees_signs_out_and_deletes_a_user_while_it_serves() {
         let finished = installation.run(&["users", command, "12345"]);
         assert_eq!(failed(&finished, 1).len(), 1);
         assert!(finished.err.contains("not a valid phone number"));
+    }
+}
+
+#[tokio::test]
+async fn what_it_keeps_is_for_its_owner_only() {
+    let installation = Installation::new();
+    installation.serve().await;
+    let mode = |name: &str| {
+        let path = installation.data().join(name);
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode(""), 0o700);
+    for file in ["keys.toml", "phone-auth.db"] {
+        assert_eq!(mode(file), 0o600, "{file}");
     }
 }
 
