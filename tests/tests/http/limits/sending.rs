@@ -70,11 +70,14 @@ async fn a_phone_gets_so_many_messages_in_an_hour_and_in_a_day(store: Store) {
 }
 
 async fn a_resend_counts_as_a_message(store: Store) {
-    let app = limits(store, &[("sends_per_phone", "2/1h")]).start().await;
-    let asked = app.ask(PHONE).await.ok(202);
-    let resend = format!("/v1/phone-codes/{}/resend", asked["id"].as_str().unwrap());
+    let app = limits(store, &[("sends_per_phone", "2/1h")])
+        .start()
+        .await;
+    let asked = app.code(PHONE).await;
+    let resend = format!("/v1/phone-codes/{}/resend", asked.id);
     app.clock.advance_secs(60);
     app.post(&resend).await.ok(202);
+    assert_eq!(app.delivery(&asked.id).await, "sent");
     app.clock.advance_secs(120);
     assert_eq!(limited(&app.post(&resend).await), 3600 - 180);
     assert_eq!(limited(&app.ask(PHONE).await), 3600 - 180);
