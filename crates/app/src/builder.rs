@@ -28,10 +28,10 @@ pub(crate) struct Overrides {
 /// Assembles the service: give it the ports that are yours, the configuration chooses the rest.
 ///
 /// ```no_run
-/// # use std::sync::Arc;
-/// # fn pigeons() -> Arc<dyn domain::ports::SmsSender> { unimplemented!() }
-/// fn main() -> std::process::ExitCode {
-///     app::Builder::new().sms(pigeons()).main()
+/// # use std::{process::ExitCode, sync::Arc};
+/// # use domain::ports::SmsSender;
+/// fn run(pigeons: Arc<dyn SmsSender>) -> ExitCode {
+///     app::Builder::new().sms(pigeons).main()
 /// }
 /// ```
 #[derive(Clone, Default)]
