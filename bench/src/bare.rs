@@ -1,7 +1,7 @@
 //! The yardstick: actix-web with the same JSON work and nothing behind it.
 //!
-//! Its own process, so that its CPU time and memory are its own. Same allocator, same number of
-//! workers, same paths and same request bytes as the product.
+//! Its own process, so that its CPU time and memory are its own. Same number of workers, same paths
+//! and same request bytes as the product.
 
 use actix_web::web::{Json, get, post};
 use actix_web::{App, HttpResponse, HttpServer};

@@ -21,10 +21,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::report::Report;
 
-/// The product's allocator, so that the yardstick differs by the product's work alone.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// How often every figure is measured.
