@@ -70,9 +70,7 @@ async fn a_phone_gets_so_many_messages_in_an_hour_and_in_a_day(store: Store) {
 }
 
 async fn a_resend_counts_as_a_message(store: Store) {
-    let app = limits(store, &[("sends_per_phone", "2/1h")])
-        .start()
-        .await;
+    let app = limits(store, &[("sends_per_phone", "2/1h")]).start().await;
     let asked = app.code(PHONE).await;
     let resend = format!("/v1/phone-codes/{}/resend", asked.id);
     app.clock.advance_secs(60);
