@@ -1,0 +1,1 @@
+//! The short-lived stores, in Redis or Valkey.
