@@ -3,7 +3,7 @@
 SHELL = /bin/sh
 CARGO = cargo
 
-.PHONY: help run build test check fmt bench openapi browser clean
+.PHONY: help run build test check fmt bench openapi tools clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -14,7 +14,7 @@ run: ## serve on http://localhost:8080 with the embedded store and the stub gate
 build: ## build the release binary, target/release/phone-auth
 	$(CARGO) build --release --bin phone-auth
 
-test: browser ## run every test: laws, domain, HTTP, faults, browser, examples
+test: tools ## run every test: laws, domain, HTTP, faults, browser, examples
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
@@ -36,8 +36,8 @@ bench: ## benchmark the release binary against a bare actix-web server
 openapi: ## write docs/openapi.json anew from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --package phone-auth-app openapi
 
-browser: ## install Chromium and its driver for the page tests, where they are missing
-	sh scripts/install-browser
+tools: ## install the browser and the servers that the tests use, where they are missing
+	sh scripts/install-tools
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -1,0 +1,13 @@
+//! Servers to try things on: `cargo run -p phone-auth-servers`. They end with it.
+#![allow(clippy::print_stdout, reason = "a command's output")]
+
+use servers::{Postgres, Redis};
+
+fn main() {
+    let (postgres, redis) = (Postgres::start(), Redis::start());
+    println!("{}\n{}", postgres.url(), redis.url());
+    // Until Ctrl-C.
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,139 @@
+//! Redis, a single server.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use rustix::process::Signal;
+
+use crate::folder::Folder;
+use crate::server::{Launch, Server};
+use crate::{output, program, unique};
+
+/// Nothing on disk: restarted, it is empty.
+const SETTINGS: &str = "
+bind 127.0.0.1
+save \"\"
+appendonly no
+repl-diskless-sync-delay 0
+";
+
+/// A Redis server; it ends when dropped.
+pub struct Redis {
+    url: String,
+    /// None: it was there already, and is not ours to stop.
+    server: Option<Server>,
+}
+
+impl Redis {
+    /// A new, empty server.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A new, empty server with more lines in its `redis.conf`. [`Self::url`] has the password of
+    /// a line `requirepass`.
+    pub fn start_with(lines: &[&str]) -> Self {
+        let server = launch(lines);
+        let password = lines
+            .iter()
+            .find_map(|line| line.strip_prefix("requirepass "));
+        let user = password
+            .map(|password| format!("default:{password}@"))
+            .unwrap_or_default();
+        let url = format!("redis://{user}127.0.0.1:{}", server.port());
+        Self {
+            url,
+            server: Some(server),
+        }
+    }
+
+    /// The one of this test process: the server at `TEST_REDIS_URL`, if that is set.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Redis> = OnceLock::new();
+        SHARED.get_or_init(|| match std::env::var("TEST_REDIS_URL") {
+            Ok(url) => Self { url, server: None },
+            Err(_) => Self::start(),
+        })
+    }
+
+    /// Its URL, with the password if it has one.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.server().port()
+    }
+
+    /// A prefix for keys, nobody else's.
+    pub fn prefix(&self) -> String {
+        format!("{}:", unique())
+    }
+
+    /// What `redis-cli` writes for a command.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        cli(&self.url, arguments)
+    }
+
+    /// Everything it wrote, through every restart.
+    pub fn log(&self) -> String {
+        self.server().log()
+    }
+
+    /// Ends it, cutting its connections.
+    pub fn stop(&self) {
+        self.server().stop();
+    }
+
+    /// kill -9
+    pub fn kill(&self) {
+        self.server().kill();
+    }
+
+    /// Ends it if it still runs, and starts it again on its port, empty.
+    pub fn restart(&self) {
+        self.stop();
+        self.server().run();
+    }
+
+    /// SIGSTOP: connections stay, and nothing answers.
+    pub fn pause(&self) {
+        self.server().pause();
+    }
+
+    /// Ends [`Self::pause`].
+    pub fn resume(&self) {
+        self.server().resume();
+    }
+
+    fn server(&self) -> &Server {
+        let server = self.server.as_ref();
+        server.expect("TEST_REDIS_URL is not ours to stop: a test that does needs start()")
+    }
+}
+
+/// Starts `redis-server` with these lines in its configuration.
+pub(crate) fn launch(lines: &[&str]) -> Server {
+    let lines = lines.join("\n");
+    Server::start(Folder::new("redis"), |folder, port| {
+        folder.write("redis.conf", &format!("port {port}{SETTINGS}{lines}\n"));
+        Launch {
+            program: program("redis-server"),
+            arguments: vec!["redis.conf".to_owned()],
+            ready: "Ready to accept connections",
+            stop: Signal::TERM,
+        }
+    })
+}
+
+/// What `redis-cli` writes for a command.
+#[track_caller]
+pub(crate) fn cli(url: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(program("redis-cli"));
+    output(
+        command
+            .args(["--no-auth-warning", "-u", url])
+            .args(arguments),
+    )
+}

@@ -1,0 +1,140 @@
+//! Each server starts, answers, and is gone after its test, whatever became of that.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use servers::{Postgres, Redis, psql};
+
+#[test]
+fn postgres_gives_each_test_a_database_of_its_own() {
+    let postgres = Postgres::start();
+    let (one, other) = (postgres.database(), postgres.database());
+    psql(&one, "CREATE TABLE t (n int)");
+    let tables = "SELECT count(*) FROM pg_tables WHERE tablename = 't'";
+    assert_eq!(psql(&one, tables), "1");
+    assert_eq!(psql(&other, tables), "0");
+}
+
+#[test]
+fn postgres_keeps_what_it_committed_before_it_is_killed() {
+    let postgres = Postgres::start();
+    let database = postgres.database();
+    psql(&database, "CREATE TABLE t AS SELECT 7 AS n");
+    postgres.kill();
+    postgres.restart();
+    assert_eq!(psql(&database, "SELECT n FROM t"), "7");
+}
+
+#[test]
+fn redis_starts_again_empty() {
+    let redis = Redis::start();
+    redis.cli(&["SET", "key", "value"]);
+    assert_eq!(redis.cli(&["GET", "key"]), "value");
+    redis.restart();
+    assert_eq!(redis.cli(&["DBSIZE"]), "0");
+}
+
+#[test]
+fn redis_asks_for_the_password_that_it_is_given() {
+    let redis = Redis::start_with(&["requirepass x", "maxmemory 3mb"]);
+    assert_eq!(redis.cli(&["PING"]), "PONG");
+    let open = format!("redis://127.0.0.1:{}", redis.port());
+    let anybody = Command::new("redis-cli")
+        .args(["-u", &open, "PING"])
+        .output();
+    let answer = String::from_utf8(anybody.unwrap().stdout).unwrap();
+    assert!(answer.contains("NOAUTH"), "{answer}");
+}
+
+#[test]
+fn a_paused_server_keeps_silent_until_it_resumes() {
+    let (redis, postgres) = (Redis::start(), Postgres::start());
+    redis.pause();
+    postgres.pause();
+    let ask = ["-p", &redis.port().to_string(), "PING"];
+    let redis_answers = Command::new("redis-cli")
+        .args(ask)
+        .stdout(Stdio::piped())
+        .spawn();
+    let url = postgres.url().to_owned();
+    let postgres_answers = std::thread::spawn(move || psql(&url, "SELECT 1"));
+    std::thread::sleep(Duration::from_millis(200));
+    let mut redis_answers = redis_answers.unwrap();
+    assert!(redis_answers.try_wait().unwrap().is_none());
+    assert!(!postgres_answers.is_finished());
+    redis.resume();
+    postgres.resume();
+    assert_eq!(redis_answers.wait_with_output().unwrap().stdout, b"PONG\n");
+    assert_eq!(postgres_answers.join().unwrap(), "1");
+}
+
+#[test]
+fn a_server_is_gone_when_it_is_dropped_even_paused_or_killed() {
+    let (redis, postgres) = (Redis::start(), Postgres::start());
+    let folders = [
+        PathBuf::from(redis.cli(&["CONFIG", "GET", "dir"]).lines().last().unwrap()),
+        PathBuf::from(psql(postgres.url(), "SHOW data_directory")),
+    ];
+    assert!(folders.iter().all(|folder| folder.is_dir()));
+    let ports = [redis.port(), postgres.port()];
+    redis.pause();
+    postgres.kill();
+    drop((redis, postgres));
+    assert!(!folders.iter().any(|folder| folder.exists()));
+    assert!(!ports.into_iter().any(listens));
+}
+
+#[test]
+fn servers_do_not_outlive_a_process_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut owner = Owner::start(folder.path());
+    assert!(owner.ports.iter().copied().all(listens));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    owner.process.kill().unwrap();
+    owner.process.wait().unwrap();
+    wait_until(|| folder.path().read_dir().unwrap().count() == 0);
+    assert!(!owner.ports.into_iter().any(listens));
+}
+
+/// Another process with a PostgreSQL and a Redis.
+struct Owner {
+    process: Child,
+    ports: Vec<u16>,
+}
+
+impl Owner {
+    fn start(folder: &Path) -> Self {
+        // PostgreSQL's user has to get through to what is its own.
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_phone-auth-servers"))
+            .env("TMPDIR", folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = BufReader::new(process.stdout.take().unwrap());
+        let ports = told.lines().take(2).map(|url| port_of(&url.unwrap()));
+        let ports = ports.collect();
+        Self { process, ports }
+    }
+}
+
+fn port_of(url: &str) -> u16 {
+    let (_, rest) = url.rsplit_once(':').unwrap();
+    rest.split('/').next().unwrap().parse().unwrap()
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(20), "never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
