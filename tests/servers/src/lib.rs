@@ -16,9 +16,13 @@
     reason = "in a test a panic is an assertion"
 )]
 
+mod cluster;
 pub mod folder;
+mod nginx;
+mod pgbouncer;
 mod postgres;
 mod redis;
+mod sentinel;
 mod server;
 
 use std::hash::{BuildHasher, RandomState};
@@ -26,8 +30,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+pub use cluster::RedisCluster;
+pub use nginx::Nginx;
+pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, psql};
 pub use redis::Redis;
+pub use sentinel::RedisSentinel;
 
 /// How long a server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);

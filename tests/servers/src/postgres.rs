@@ -11,8 +11,8 @@ use crate::server::{Launch, Server};
 use crate::{missing, output, program, unique};
 
 /// The superuser of the servers started here, and its password.
-const USER: &str = "phone_auth";
-const PASSWORD: &str = "secret";
+pub(crate) const USER: &str = "phone_auth";
+pub(crate) const PASSWORD: &str = "secret";
 
 /// `fsync` guards against a machine that loses power. What a killed server wrote is with the
 /// kernel, so tests of kill -9 lose nothing without it. Shared memory in files goes with them.

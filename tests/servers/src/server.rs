@@ -186,6 +186,16 @@ impl Server {
         tell_all(self.pid(), Signal::CONT);
     }
 
+    /// Sends it a signal.
+    pub(crate) fn tell(&self, signal: Signal) {
+        tell(self.pid(), signal);
+    }
+
+    /// Whether it was started, and not stopped or killed since.
+    pub(crate) fn runs(&self) -> bool {
+        self.child.lock().unwrap().is_some()
+    }
+
     fn pid(&self) -> Pid {
         let child = self.child.lock().unwrap();
         Pid::from_child(child.as_ref().expect("it runs"))

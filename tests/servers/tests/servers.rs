@@ -1,13 +1,15 @@
 //! Each server starts, answers, and is gone after its test, whatever became of that.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
+#![allow(clippy::unwrap_used, reason = "in a test a panic is an assertion")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use servers::{Postgres, Redis, psql};
+use servers::{Nginx, PgBouncer, Postgres, Redis, RedisCluster, RedisSentinel, psql};
 
 #[test]
 fn postgres_gives_each_test_a_database_of_its_own() {
@@ -48,6 +50,47 @@ fn redis_asks_for_the_password_that_it_is_given() {
         .output();
     let answer = String::from_utf8(anybody.unwrap().stdout).unwrap();
     assert!(answer.contains("NOAUTH"), "{answer}");
+}
+
+#[test]
+fn a_cluster_survives_one_of_its_masters() {
+    let cluster = RedisCluster::start();
+    cluster.cli(&["SET", "key", "value"]);
+    let killed = cluster.kill_master_of("key");
+    wait_until(|| cluster.master_of("key") != killed);
+    cluster.wait_until_whole();
+    assert_eq!(cluster.cli(&["SET", "key", "other"]), "OK");
+    cluster.restart(killed);
+    cluster.wait_until_whole();
+    assert_ne!(cluster.master_of("key"), killed);
+}
+
+#[test]
+fn sentinels_make_a_replica_the_master() {
+    let trio = RedisSentinel::start();
+    trio.cli(&["SET", "key", "value"]);
+    assert_eq!(trio.cli(&["WAIT", "2", "5000"]), "2");
+    let killed = trio.kill_master();
+    wait_until(|| trio.master() != killed);
+    assert_eq!(trio.cli(&["GET", "key"]), "value");
+}
+
+#[test]
+fn pgbouncer_shares_connections_among_transactions() {
+    let postgres = Postgres::start();
+    let bouncer = PgBouncer::start(&postgres);
+    let url = bouncer.url(&postgres.database());
+    let backend = || psql(&url, "SELECT pg_backend_pid()");
+    assert_eq!(backend(), backend());
+}
+
+#[test]
+fn nginx_takes_a_new_configuration() {
+    let says = |port, word| format!("server {{ listen {port}; return 200 {word}; }}");
+    let nginx = Nginx::start(|port| says(port, "one"));
+    assert!(get(nginx.address()).ends_with("one"));
+    nginx.reload(&says(nginx.address().port(), "two"));
+    wait_until(|| get(nginx.address()).ends_with("two"));
 }
 
 #[test]
@@ -125,6 +168,12 @@ impl Owner {
 fn port_of(url: &str) -> u16 {
     let (_, rest) = url.rsplit_once(':').unwrap();
     rest.split('/').next().unwrap().parse().unwrap()
+}
+
+fn get(address: SocketAddr) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    std::io::read_to_string(connection).unwrap()
 }
 
 fn listens(port: u16) -> bool {
