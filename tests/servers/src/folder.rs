@@ -4,7 +4,8 @@
 //! belongs to a guard: a shell that waits for the end of a pipe from this process, kills every
 //! server whose `pid` file it finds, and removes the folder.
 
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,15 @@ impl Folder {
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.0.join(name), text).expect("a new file");
         self.give(Path::new(name), 0o600);
+    }
+
+    /// A line of shell that the guard runs when the test process has ended.
+    pub(crate) fn at_the_end(&self, line: &str) {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.0.join("end"));
+        writeln!(file.expect("a file of ours"), "{line}").expect("room for a line");
     }
 
     fn give(&self, name: &Path, mode: u32) {

@@ -4,8 +4,8 @@
 use servers::{Postgres, Redis};
 
 fn main() {
-    let (postgres, redis) = (Postgres::start(), Redis::start());
-    println!("{}\n{}", postgres.url(), redis.url());
+    let (postgres, redis) = (Postgres::shared(), Redis::shared());
+    println!("{}\n{}", postgres.database(), redis.url());
     // Until Ctrl-C.
     loop {
         std::thread::park();

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::folder::{Folder, command};
 use crate::server::{Launch, Server};
-use crate::{missing, output, program, unique};
+use crate::{certificate, missing, output, program, unique};
 
 /// The superuser of the servers started here, and its password.
 pub(crate) const USER: &str = "phone_auth";
@@ -27,8 +27,13 @@ dynamic_shared_memory_type = mmap
 /// A PostgreSQL server; it ends when dropped.
 pub struct Postgres {
     url: String,
-    /// None: it was there already, and is not ours to stop.
-    server: Option<Server>,
+    place: Place,
+}
+
+enum Place {
+    Ours(Server),
+    /// It was there before; in the folder is what removes our databases.
+    Theirs(Folder),
 }
 
 impl Postgres {
@@ -39,14 +44,24 @@ impl Postgres {
 
     /// A new, empty server with more lines in its `postgresql.conf`.
     pub fn start_with(lines: &[&str]) -> Self {
-        let folder = Folder::new("postgres");
-        folder.write("password", PASSWORD);
-        output(
-            command(tool("initdb"))
-                .args(["--no-sync", "--auth=md5", "--encoding=UTF8", "--locale=C"])
-                .args(["--username", USER, "--pwfile=password", "data"])
-                .current_dir(folder.path()),
-        );
+        // SCRAM costs a client without optimization 40 ms of every connection.
+        Self::serve(initialized("md5"), lines)
+    }
+
+    /// A new, empty server that takes TLS only, and checks passwords by SCRAM.
+    pub fn start_tls() -> Self {
+        let folder = initialized("scram-sha-256");
+        let rule = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
+        folder.write("data/pg_hba.conf", rule);
+        certificate::issue(&folder);
+        let files = [
+            "ssl_cert_file = '../server.pem'",
+            "ssl_key_file = '../server.key'",
+        ];
+        Self::serve(folder, &[&["ssl = on"], files.as_slice()].concat())
+    }
+
+    fn serve(folder: Folder, lines: &[&str]) -> Self {
         let file = "data/postgresql.conf";
         let given = std::fs::read_to_string(folder.path().join(file)).expect("initdb's settings");
         folder.write(file, &format!("{given}{SETTINGS}{}\n", lines.join("\n")));
@@ -58,13 +73,10 @@ impl Postgres {
             ready: "database system is ready to accept connections",
             stop: Signal::INT,
         });
-        let url = format!(
-            "postgres://{USER}:{PASSWORD}@127.0.0.1:{}/postgres",
-            server.port()
-        );
+        let address = format!("127.0.0.1:{}", server.port());
         Self {
-            url,
-            server: Some(server),
+            url: format!("postgres://{USER}:{PASSWORD}@{address}/postgres"),
+            place: Place::Ours(server),
         }
     }
 
@@ -72,14 +84,30 @@ impl Postgres {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("TEST_POSTGRES_URL") {
-            Ok(url) => Self { url, server: None },
+            Ok(url) => Self::at(url),
             Err(_) => Self::start(),
         })
+    }
+
+    /// One that somebody else started. Our databases go when this process does.
+    fn at(url: String) -> Self {
+        let folder = Folder::new("databases");
+        folder.write("url", &url);
+        Self {
+            url,
+            place: Place::Theirs(folder),
+        }
     }
 
     /// Creates a database, empty and nobody else's, and gives its URL.
     pub fn database(&self) -> String {
         let name = unique();
+        if let Place::Theirs(folder) = &self.place {
+            let (psql, url) = (tool("psql"), folder.path().join("url"));
+            let (psql, url) = (psql.display(), url.display());
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            folder.at_the_end(&format!("'{psql}' \"$(cat '{url}')\" -c '{drop}'"));
+        }
         psql(&self.url, &format!("CREATE DATABASE {name}"));
         with_database(&self.url, &name)
     }
@@ -125,15 +153,24 @@ impl Postgres {
         self.server().resume();
     }
 
+    /// The authority that signed its certificate, if it takes TLS.
+    pub fn ca_file(&self) -> PathBuf {
+        self.server().folder().path().join(certificate::AUTHORITY)
+    }
+
     fn server(&self) -> &Server {
-        let server = self.server.as_ref();
-        server.expect("TEST_POSTGRES_URL is not ours to stop: a test that does needs start()")
+        match &self.place {
+            Place::Ours(server) => server,
+            Place::Theirs(_) => panic!("{} is not ours to stop: use start()", self.url),
+        }
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let Some(server) = &self.server else { return };
+        let Place::Ours(server) = &self.place else {
+            return;
+        };
         server.stop();
         // Killed, it left its shared memory, whose id ends the seventh line of its pid file.
         let file = server.folder().path().join("data/postmaster.pid");
@@ -142,6 +179,19 @@ impl Drop for Postgres {
             let _ = Command::new("ipcrm").args(["-m", id]).status();
         }
     }
+}
+
+/// A folder with a new cluster of databases, and the way that passwords are checked.
+fn initialized(auth: &str) -> Folder {
+    let folder = Folder::new("postgres");
+    folder.write("password", PASSWORD);
+    output(
+        command(tool("initdb"))
+            .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth", auth])
+            .args(["--username", USER, "--pwfile=password", "data"])
+            .current_dir(folder.path()),
+    );
+    folder
 }
 
 /// Runs SQL and gives the rows, a line each, columns separated by `|`.

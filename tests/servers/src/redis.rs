@@ -1,5 +1,6 @@
 //! Redis, a single server.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -7,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::folder::Folder;
 use crate::server::{Launch, Server};
-use crate::{output, program, unique};
+use crate::{certificate, output, program, unique};
 
 /// Nothing on disk: restarted, it is empty.
 const SETTINGS: &str = "
@@ -33,14 +34,28 @@ impl Redis {
     /// A new, empty server with more lines in its `redis.conf`. [`Self::url`] has the password of
     /// a line `requirepass`.
     pub fn start_with(lines: &[&str]) -> Self {
-        let server = launch(lines);
         let password = lines
             .iter()
             .find_map(|line| line.strip_prefix("requirepass "));
         let user = password
             .map(|password| format!("default:{password}@"))
             .unwrap_or_default();
+        let server = launch(lines);
         let url = format!("redis://{user}127.0.0.1:{}", server.port());
+        Self {
+            url,
+            server: Some(server),
+        }
+    }
+
+    /// A new, empty server that takes TLS only.
+    pub fn start_tls() -> Self {
+        let folder = Folder::new("redis");
+        certificate::issue(&folder);
+        let files = ["tls-cert-file server.pem", "tls-key-file server.key"];
+        let clients = ["tls-ca-cert-file ca.pem", "tls-auth-clients no"];
+        let server = launch_in(folder, "port 0\ntls-port", &[files, clients].concat());
+        let url = format!("rediss://127.0.0.1:{}", server.port());
         Self {
             url,
             server: Some(server),
@@ -73,7 +88,16 @@ impl Redis {
 
     /// What `redis-cli` writes for a command.
     pub fn cli(&self, arguments: &[&str]) -> String {
+        if self.url.starts_with("rediss:") && self.server.is_some() {
+            let authority = self.ca_file().display().to_string();
+            return cli(&self.url, &[&["--cacert", &authority], arguments].concat());
+        }
         cli(&self.url, arguments)
+    }
+
+    /// The authority that signed its certificate, if it takes TLS.
+    pub fn ca_file(&self) -> PathBuf {
+        self.server().folder().path().join(certificate::AUTHORITY)
     }
 
     /// Everything it wrote, through every restart.
@@ -115,9 +139,16 @@ impl Redis {
 
 /// Starts `redis-server` with these lines in its configuration.
 pub(crate) fn launch(lines: &[&str]) -> Server {
+    launch_in(Folder::new("redis"), "port", lines)
+}
+
+fn launch_in(folder: Folder, listens: &str, lines: &[&str]) -> Server {
     let lines = lines.join("\n");
-    Server::start(Folder::new("redis"), |folder, port| {
-        folder.write("redis.conf", &format!("port {port}{SETTINGS}{lines}\n"));
+    Server::start(folder, |folder, port| {
+        folder.write(
+            "redis.conf",
+            &format!("{listens} {port}{SETTINGS}{lines}\n"),
+        );
         Launch {
             program: program("redis-server"),
             arguments: vec!["redis.conf".to_owned()],

@@ -53,6 +53,24 @@ fn redis_asks_for_the_password_that_it_is_given() {
 }
 
 #[test]
+fn both_take_tls_only_when_told() {
+    let (postgres, redis) = (Postgres::start_tls(), Redis::start_tls());
+    let checked = format!(
+        "{}?sslmode=verify-full&sslrootcert={}",
+        postgres.url(),
+        postgres.ca_file().display()
+    );
+    assert_eq!(psql(&checked, "SELECT 1"), "1");
+    let plain = format!("{}?sslmode=disable", postgres.url());
+    assert!(std::panic::catch_unwind(|| psql(&plain, "SELECT 1")).is_err());
+    assert_eq!(redis.cli(&["PING"]), "PONG");
+    let plain = Command::new("redis-cli")
+        .args(["-p", &redis.port().to_string(), "PING"])
+        .output();
+    assert_ne!(plain.unwrap().stdout, b"PONG\n");
+}
+
+#[test]
 fn a_cluster_survives_one_of_its_masters() {
     let cluster = RedisCluster::start();
     cluster.cli(&["SET", "key", "value"]);
@@ -134,13 +152,27 @@ fn a_server_is_gone_when_it_is_dropped_even_paused_or_killed() {
 #[test]
 fn servers_do_not_outlive_a_process_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut owner = Owner::start(folder.path());
+    let mut owner = Owner::start(folder.path(), None);
     assert!(owner.ports.iter().copied().all(listens));
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     owner.process.kill().unwrap();
     owner.process.wait().unwrap();
     wait_until(|| folder.path().read_dir().unwrap().count() == 0);
     assert!(!owner.ports.into_iter().any(listens));
+}
+
+#[test]
+fn databases_on_a_server_that_was_there_go_with_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = Postgres::start();
+    let databases = || psql(postgres.url(), "SELECT count(*) FROM pg_database");
+    let before = databases();
+    let mut owner = Owner::start(folder.path(), Some(postgres.url()));
+    assert_eq!(owner.ports[0], postgres.port());
+    assert_ne!(databases(), before);
+    owner.process.kill().unwrap();
+    owner.process.wait().unwrap();
+    wait_until(|| databases() == before);
 }
 
 /// Another process with a PostgreSQL and a Redis.
@@ -150,11 +182,14 @@ struct Owner {
 }
 
 impl Owner {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, postgres: Option<&str>) -> Self {
         // PostgreSQL's user has to get through to what is its own.
         std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_phone-auth-servers"))
             .env("TMPDIR", folder)
+            .env_remove("TEST_REDIS_URL")
+            .env_remove("TEST_POSTGRES_URL")
+            .envs(postgres.map(|url| ("TEST_POSTGRES_URL", url)))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
