@@ -17,6 +17,7 @@ mod model;
 mod races;
 mod resending;
 mod rotating;
+mod round_trips;
 mod secrets;
 mod sessions;
 mod signing_in;

@@ -50,6 +50,8 @@ pub struct Fake {
     calls: Mutex<Vec<&'static str>>,
     /// Whether calls wait in a random order, as calls to a real store do.
     pub slow: bool,
+    /// How many turns the answer of a store takes, as if it were a server far away.
+    pub distance: Mutex<u64>,
     pub jobs: Mutex<VecDeque<SendJob>>,
     pub places: Mutex<usize>,
     pub gateway: Mutex<VecDeque<SmsError>>,
@@ -66,6 +68,7 @@ impl Fake {
             fault: Mutex::default(),
             calls: Mutex::default(),
             slow,
+            distance: Mutex::default(),
             jobs: Mutex::default(),
             places: Mutex::new(1000),
             gateway: Mutex::default(),
@@ -143,6 +146,8 @@ impl Fake {
         work: impl FnOnce(&mut State) -> T,
     ) -> Result<T, StoreError> {
         self.pause().await;
+        let distance = *self.distance.lock();
+        turns(distance).await;
         let (done, answered) = self.fate(step);
         let result = done.then(|| work(&mut self.state.lock()));
         self.pause().await;
@@ -153,15 +158,19 @@ impl Fake {
 
     /// Lets other tasks go first, up to three times.
     pub async fn pause(&self) {
-        let mut turns = if self.slow { self.random() % 4 } else { 0 };
-        std::future::poll_fn(|context| {
-            if turns == 0 {
-                return Poll::Ready(());
-            }
-            turns -= 1;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        turns(if self.slow { self.random() % 4 } else { 0 }).await;
     }
+}
+
+/// Lets other tasks go first, so many times.
+async fn turns(mut left: u64) {
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
