@@ -18,6 +18,10 @@ test: tools ## run every test: laws, domain, HTTP, faults, browser, examples
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
+soak: ## break every server under load, each for SOAK_SECONDS (60); SOAK_SEED repeats a run
+	$(CARGO) build --workspace --bins
+	SOAK_SECONDS=$${SOAK_SECONDS:-60} $(CARGO) test --package phone-auth-tests --test soak -- scenarios --nocapture
+
 check: ## format, lints, docs, architecture rules, advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

@@ -1,0 +1,4 @@
+//! One file for each thing that breaks.
+
+mod kill_9;
+mod terminated;
