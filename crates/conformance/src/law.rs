@@ -35,7 +35,12 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_laws {
-    ($port:ident, $tests:ident, $open:expr, laws: [$($law:ident,)*], races: [$($race:ident,)*]) => {
+    (
+        $port:ident, $tests:ident, $open:expr,
+        laws: [$($law:ident,)*],
+        $(sweeping: [$($sweeping:ident,)*],)?
+        races: [$($race:ident,)*]
+    ) => {
         mod $tests {
             #[allow(unused_imports, reason = "`open` may be a closure that needs nothing of it")]
             use super::*;
@@ -46,6 +51,12 @@ macro_rules! test_laws {
                 $crate::$port::$law(&*port).await;
             })*
 
+            $($(#[tokio::test]
+            async fn $sweeping() {
+                let port = ($open)().await;
+                $crate::$port::$sweeping(&*port).await;
+            })*)?
+
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $race() {
                 let port = ($open)().await;
@@ -55,10 +66,28 @@ macro_rules! test_laws {
     };
 }
 
+/// Makes a test of every law, but for those of a `sweep` that removes what is over.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_laws_but_sweeping {
+    (
+        $port:ident, $tests:ident, $open:expr,
+        laws: $laws:tt, sweeping: $sweeping:tt, races: $races:tt
+    ) => {
+        $crate::test_laws! { $port, $tests, $open, laws: $laws, races: $races }
+    };
+}
+
 /// Checks every law, one after another.
 macro_rules! check_laws {
-    ($port:ident, $store:ident, $spawn:expr, laws: [$($law:ident,)*], races: [$($race:ident,)*]) => {{
+    (
+        $port:ident, $store:ident, $spawn:expr,
+        laws: [$($law:ident,)*],
+        $(sweeping: [$($sweeping:ident,)*],)?
+        races: [$($race:ident,)*]
+    ) => {{
         $($crate::check(concat!(stringify!($port), "::", stringify!($law)), $law(&*$store)).await?;)*
+        $($($crate::check(concat!(stringify!($port), "::", stringify!($sweeping)), $sweeping(&*$store)).await?;)*)?
         $($crate::check(concat!(stringify!($port), "::", stringify!($race)), $race($store.clone(), $spawn)).await?;)*
         Ok(())
     }};

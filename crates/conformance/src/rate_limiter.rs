@@ -13,9 +13,11 @@ use crate::{Broken, Spawn};
 
 mod history;
 mod races;
+mod sweep;
 
 pub use history::*;
 pub use races::*;
+pub use sweep::*;
 
 /// Checks every law, one after another.
 ///
@@ -28,7 +30,8 @@ pub async fn all(limiter: Arc<dyn RateLimiter>, spawn: Spawn) -> Result<(), Brok
 /// Makes a test of every law of `RateLimiter`, in a module `rate_limiter_laws`.
 ///
 /// It takes the name of an async function that opens an empty store: `async fn open() ->
-/// Arc<dyn RateLimiter>`. The tests run on tokio.
+/// Arc<dyn RateLimiter>`. The tests run on tokio. Add `, forgets_by_itself` for a store whose `sweep`
+/// has nothing to remove.
 #[macro_export]
 macro_rules! rate_limiter_laws {
     ([$($with:tt)*] $($args:tt)*) => {
@@ -46,10 +49,13 @@ macro_rules! rate_limiter_laws {
                 a_refund_gives_room_back,
                 a_refund_of_what_was_forgotten_gives_nothing,
                 a_cleared_counter_starts_anew,
-                sweep_removes_counters_that_are_over,
                 sweep_spares_counters_that_still_count,
-                sweep_stops_at_its_limit,
                 any_history_is_as_the_counters_say,
+            ],
+            sweeping: [
+                sweep_removes_counters_that_are_over,
+                a_counter_hit_again_is_not_swept_with_the_others,
+                sweep_stops_at_its_limit,
             ],
             races: [
                 parallel_charges_stay_within_their_limit,
@@ -61,6 +67,9 @@ macro_rules! rate_limiter_laws {
     };
     ($open:expr) => {
         $crate::rate_limiter_laws!([$crate::test_laws] rate_limiter, rate_limiter_laws, $open);
+    };
+    ($open:expr, forgets_by_itself) => {
+        $crate::rate_limiter_laws!([$crate::test_laws_but_sweeping] rate_limiter, rate_limiter_laws, $open);
     };
 }
 
@@ -251,46 +260,6 @@ pub async fn a_cleared_counter_starts_anew(limiter: &dyn RateLimiter) {
         .unwrap();
     grant(limiter, &[&cleared], NOW).await;
     deny(limiter, &[&kept], NOW, 60).await;
-}
-
-/// Counters of an hour, hit long before those of other laws, in a store without others that old;
-/// and when they are over.
-async fn old_counters(limiter: &dyn RateLimiter, count: usize) -> (Vec<Charge>, Timestamp) {
-    let hit_at = NOW - Duration::from_secs(30 * 86_400);
-    let over_at = hit_at + Duration::from_secs(3600);
-    while limiter.sweep(over_at, 1000).await.unwrap() > 0 {}
-    let charges: Vec<_> = std::iter::repeat_with(|| charge(&[(1, 3600)]))
-        .take(count)
-        .collect();
-    for charge in &charges {
-        grant(limiter, &[charge], hit_at).await;
-    }
-    (charges, over_at)
-}
-
-/// `sweep` removes counters that no window looks at any more, and says how many.
-pub async fn sweep_removes_counters_that_are_over(limiter: &dyn RateLimiter) {
-    let (_, over_at) = old_counters(limiter, 3).await;
-    assert_eq!(limiter.sweep(over_at, 100).await.unwrap(), 3);
-    assert_eq!(limiter.sweep(over_at, 100).await.unwrap(), 0);
-}
-
-/// A counter stays while a window looks at it, to the millisecond, also when it was hit again.
-pub async fn sweep_spares_counters_that_still_count(limiter: &dyn RateLimiter) {
-    let (charges, over_at) = old_counters(limiter, 2).await;
-    let moment = Duration::from_millis(1);
-    assert_eq!(limiter.sweep(over_at - moment, 100).await.unwrap(), 0);
-    grant(limiter, &[&charges[1]], over_at).await;
-    assert_eq!(limiter.sweep(over_at, 100).await.unwrap(), 1);
-    deny(limiter, &[&charges[1]], over_at, 3600).await;
-}
-
-/// One `sweep` removes at most `limit` counters.
-pub async fn sweep_stops_at_its_limit(limiter: &dyn RateLimiter) {
-    let (_, over_at) = old_counters(limiter, 5).await;
-    for (limit, removed) in [(0, 0), (2, 2), (2, 2), (2, 1), (2, 0)] {
-        assert_eq!(limiter.sweep(over_at, limit).await.unwrap(), removed);
-    }
 }
 
 /// A limiter that cannot answer says so; it admits nothing. For one whose storage is out of reach,

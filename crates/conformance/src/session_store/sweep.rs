@@ -60,38 +60,57 @@ pub async fn sweep_spares_sessions_before_their_end(store: &dyn SessionStore) {
 
 /// A revoked session keeps its code's id taken, so it is not swept early.
 pub async fn a_revoked_session_is_kept_until_its_end(store: &dyn SessionStore) {
-    let sessions = ending_sessions(store).await;
-    for session in &sessions {
-        assert!(store.revoke(session.id, SIGN_IN).await.unwrap());
-    }
+    let sessions = revoked_sessions(store).await;
     assert_eq!(store.sweep(BEFORE_END, 100).await.unwrap(), 0);
     for session in &sessions {
         assert_revoked(store, session, SIGN_IN).await;
     }
+}
+
+/// A revoked session is not kept for longer than another one.
+pub async fn a_revoked_session_is_swept_at_its_end(store: &dyn SessionStore) {
+    revoked_sessions(store).await;
     assert_eq!(store.sweep(END, 100).await.unwrap(), 2);
 }
 
-/// A refresh moves the idle end, and with it the moment from which the session is swept.
+async fn revoked_sessions(store: &dyn SessionStore) -> [UserSession; 2] {
+    let sessions = ending_sessions(store).await;
+    for session in &sessions {
+        assert!(store.revoke(session.id, SIGN_IN).await.unwrap());
+    }
+    sessions
+}
+
+/// A refresh moves the idle end, and with it the moment until which the session is kept.
 pub async fn a_refreshed_session_is_kept_until_its_new_end(store: &dyn SessionStore) {
+    let refreshed = refreshed_session(store).await;
+    let before = LATER - Duration::from_millis(1);
+    assert!(
+        store.sweep(before, 100).await.unwrap() <= 1,
+        "the other one only"
+    );
+    assert_eq!(get(store, refreshed.id).await.expires_at, LATER);
+}
+
+/// A refreshed session is swept when it is over.
+pub async fn a_refreshed_session_is_swept_at_its_new_end(store: &dyn SessionStore) {
+    refreshed_session(store).await;
+    assert_eq!(store.sweep(END, 100).await.unwrap(), 1, "the other one");
+    assert_eq!(store.sweep(LATER, 100).await.unwrap(), 1);
+}
+
+/// A session that would be over at [`END`] and was refreshed until [`LATER`], and one that is over
+/// at [`END`].
+async fn refreshed_session(store: &dyn SessionStore) -> UserSession {
     let [idle, _] = ending_sessions(store).await;
     let renewal = Renewal {
         expires_at: LATER,
         ..sample::renewal(BEFORE_END)
     };
-    let rotation = store
-        .rotate(idle.id, idle.refresh.unwrap(), &renewal)
-        .await
-        .unwrap();
+    let works = idle.refresh.unwrap();
+    let rotation = store.rotate(idle.id, works, &renewal).await.unwrap();
     assert!(matches!(rotation, Rotation::Rotated(_)));
-    assert_eq!(
-        store
-            .sweep(LATER - Duration::from_millis(1), 100)
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(get(store, idle.id).await.expires_at, LATER);
-    assert_eq!(store.sweep(LATER, 100).await.unwrap(), 1);
+    idle
 }
 
 /// Once a session is swept, nothing is remembered of its code.

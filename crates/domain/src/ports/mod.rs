@@ -6,8 +6,10 @@
 //! with the error variant that names what the caller can do, and run the laws.
 //!
 //! Methods that judge time take `now`: an adapter never asks a clock, and what it does about
-//! expiry by itself is garbage collection only. A method that is described as one step is atomic
-//! for all processes that share the store: a `get` followed by a `put` does not do.
+//! expiry by itself is garbage collection only. A store that collects all of its garbage by itself,
+//! after the entity's own moment, has nothing to `sweep` and answers 0. A method that is described
+//! as one step is atomic for all processes that share the store: a `get` followed by a `put` does
+//! not do.
 
 mod clock;
 mod code_store;
