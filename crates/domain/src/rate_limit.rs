@@ -163,7 +163,7 @@ impl Limit {
     }
 
     /// Rounded up, so that a hit is counted for its whole window and at most a slot longer.
-    fn slot_of(&self, at: Timestamp) -> Timestamp {
+    pub fn slot_of(&self, at: Timestamp) -> Timestamp {
         Timestamp::from_millis(
             at.as_millis()
                 .div_ceil(self.slot_ms)
