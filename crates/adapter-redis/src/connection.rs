@@ -1,0 +1,117 @@
+//! One connection to one server.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::error::{Fault, OpenError};
+use crate::settings::Server;
+
+/// A connection that many callers share. It closes when the last of them has let go.
+pub(crate) struct Connection {
+    pub(crate) server: Server,
+    redis: MultiplexedConnection,
+    driver: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Connects and signs in.
+    pub(crate) async fn open(
+        server: &Server,
+        tls: Option<&TlsConnector>,
+        deadline: Instant,
+    ) -> Result<Self, OpenError> {
+        let opened = timeout_at(deadline, connect(server, tls)).await;
+        opened
+            .unwrap_or(Err(Fault::Silent))
+            .map_err(|fault| OpenError::new(server, fault))
+    }
+
+    async fn start<S>(server: &Server, stream: S) -> Result<Self, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Callers keep deadlines of their own.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (redis, driver) =
+            MultiplexedConnection::new_with_config(&server.login, stream, config).await?;
+        let driver = tokio::spawn(driver);
+        Ok(Self {
+            server: server.clone(),
+            redis,
+            driver,
+        })
+    }
+
+    /// Whether the server has not closed it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.driver.is_finished()
+    }
+
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        command.query_async(&mut self.redis.clone()).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+async fn connect(server: &Server, tls: Option<&TlsConnector>) -> Result<Connection, Fault> {
+    let (host, port) = (server.host.as_str(), server.port);
+    let addresses = lookup_host((host, port)).await;
+    let addresses: Vec<_> = addresses.map_err(|_| Fault::UnknownHost)?.collect();
+    let tcp = TcpStream::connect(&*addresses).await?;
+    tcp.set_nodelay(true)?;
+    let Some(tls) = tls else {
+        return Connection::start(server, tcp).await;
+    };
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let stream = tls.connect(name, tcp).await.map_err(Fault::Tls)?;
+    Connection::start(server, stream).await
+}
+
+/// How to trust servers: by the authorities in that file, or else by those of the system.
+pub(crate) fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, OpenError> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        Some(path) => add_file(&mut roots, path)
+            .map_err(|error| OpenError::new(path.display(), Fault::CaFile(error)))?,
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| OpenError::new("TLS", Fault::Other(error.into())))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn add_file(
+    roots: &mut RootCertStore,
+    path: &Path,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    if roots.is_empty() {
+        return Err("it holds no certificate".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+use std::io;
+
+use redis::{ErrorKind, RedisError};
+
+/// Why the servers cannot be used, in one line that says what to do. It shows no password.
+#[derive(Debug, thiserror::Error)]
+#[error("{server} {fault}")]
+pub struct OpenError {
+    server: String,
+    fault: Fault,
+}
+
+impl OpenError {
+    pub(crate) fn new(server: impl ToString, fault: impl Into<Fault>) -> Self {
+        Self {
+            server: server.to_string(),
+            fault: fault.into(),
+        }
+    }
+
+    /// What is wrong.
+    pub fn into_fault(self) -> Fault {
+        self.fault
+    }
+
+    /// Whether a server does not know who we are.
+    pub(crate) fn is_of_password(&self) -> bool {
+        matches!(self.fault, Fault::PasswordWrong)
+    }
+
+    /// Whether a server was reached and has something to say.
+    pub(crate) fn is_an_answer(&self) -> bool {
+        !matches!(
+            self.fault,
+            Fault::UnknownHost | Fault::Refused | Fault::Silent
+        )
+    }
+}
+
+/// What is wrong with servers that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A URL that is none, or of something else; or no URL.
+    #[error("is not a URL of Redis: write redis://user:password@host:6379/0, or rediss:// for TLS")]
+    Url,
+    /// Some URLs for TLS, others not.
+    #[error("has both redis:// and rediss://: write rediss:// everywhere, or nowhere")]
+    Mixed,
+    /// A prefix with braces.
+    #[error("has braces, which say where a Cluster puts a key: leave them out")]
+    Prefix,
+    /// The file with the certificate of the authority.
+    #[error("has no certificate to trust ({0}): let redis.ca_file name the authority's, in PEM")]
+    CaFile(Box<dyn std::error::Error + Send + Sync>),
+    /// No address belongs to the host.
+    #[error("is not a host that is known here: correct its name in [redis]")]
+    UnknownHost,
+    /// Nothing listens there.
+    #[error("refuses connections: start the server, or correct its address in [redis]")]
+    Refused,
+    /// Nothing comes back.
+    #[error("does not answer: look whether it runs, and whether a firewall lets this host in")]
+    Silent,
+    /// No agreement on TLS.
+    #[error(
+        "cannot be trusted ({0}): set redis.ca_file to its authority, and name the host as its certificate does"
+    )]
+    Tls(io::Error),
+    /// It wants a password, and there is none.
+    #[error("asks for a password: write it into the URL, redis://user:password@host:6379")]
+    PasswordMissing,
+    /// It does not take the password.
+    #[error("rejects the user or the password: correct them in [redis]")]
+    PasswordWrong,
+    /// The user may not do what is needed.
+    #[error("forbids what is needed ({why}): run ACL SETUSER {user} ~{prefix}* {commands}")]
+    Forbidden {
+        /// The server's words.
+        why: String,
+        /// The user's name.
+        user: String,
+        /// What the keys begin with.
+        prefix: String,
+        /// What the user has to be allowed.
+        commands: &'static str,
+    },
+    /// Older than 6.2.
+    #[error("is Redis {0}: install 6.2 or later, or Valkey")]
+    TooOld(String),
+    /// It would remove keys when its memory is full.
+    #[error(
+        "removes keys when its memory is full ({0}), and with them limits and sessions: run CONFIG SET maxmemory-policy noeviction, and write maxmemory-policy noeviction into its configuration"
+    )]
+    Evicting(String),
+    /// It is no master, and takes no writes.
+    #[error("is a replica: name its master in [redis]")]
+    Replica,
+    /// It is a node of a Cluster.
+    #[error("is a node of a Cluster: write redis.cluster_urls in place of {0}")]
+    Cluster(&'static str),
+    /// It is no node of a Cluster.
+    #[error("is no node of a Cluster: write redis.url in place of redis.cluster_urls")]
+    NoCluster,
+    /// It is a sentinel.
+    #[error("is a sentinel: write redis.sentinel.master and redis.sentinel.urls in place of {0}")]
+    Sentinel(&'static str),
+    /// It is no sentinel.
+    #[error("is no sentinel: write redis.url in place of redis.sentinel")]
+    NoSentinel,
+    /// The sentinels know no such master.
+    #[error("knows no master {0:?}: correct redis.sentinel.master")]
+    UnknownMaster(String),
+    /// Anything else.
+    #[error("cannot be used: {0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::TimedOut => Self::Silent,
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => Self::PasswordWrong,
+            _ if error.code() == Some("NOAUTH") => Self::PasswordMissing,
+            _ => Self::Other(error.into()),
+        }
+    }
+}

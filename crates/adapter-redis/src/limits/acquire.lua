@@ -1,0 +1,76 @@
+-- Counts every charge or none. Returns {0, 0} if all are counted, else {the number of the charge
+-- to wait for longest, how long in ms}. The arithmetic is that of the domain's `Counter`.
+--
+-- KEYS  the counter of each charge: a sorted set of hits 'at:count' by `at`
+-- ARGV  now; how long to keep a counter that is over; then of each charge: its cost, its slot, its
+--       longest period, how many windows it has, and the count and period of each. All in ms.
+local now, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
+local MOST = 4294967295
+
+local next_arg = 2
+local function argument()
+  next_arg = next_arg + 1
+  return tonumber(ARGV[next_arg])
+end
+
+-- Newest first.
+local function hits_of(counter)
+  local hits = {}
+  for i, hit in ipairs(redis.call('ZREVRANGE', counter, 0, -1)) do
+    local at, count = hit:match('^(%d+):(%d+)$')
+    hits[i] = { name = hit, at = tonumber(at), count = tonumber(count) }
+  end
+  return hits
+end
+
+-- How long until `cost` fits a window; 0 if it does.
+local function wait_for(hits, cost, count, period)
+  if cost > count then
+    return period
+  end
+  local counted = 0
+  for _, hit in ipairs(hits) do
+    local leaves = hit.at + period
+    if leaves <= now then
+      return 0
+    end
+    -- The first hit that does not fit has to leave the window.
+    counted = counted + hit.count
+    if counted > count - cost then
+      return leaves - now
+    end
+  end
+  return 0
+end
+
+local charges, refused, longest_wait = {}, 0, 0
+for i, counter in ipairs(KEYS) do
+  local hits = hits_of(counter)
+  local cost, slot, longest = argument(), argument(), argument()
+  charges[i] = { hits = hits, cost = cost, slot = slot, longest = longest }
+  for _ = 1, argument() do
+    local wait = wait_for(hits, cost, argument(), argument())
+    if wait > longest_wait then
+      refused, longest_wait = i, wait
+    end
+  end
+end
+if refused > 0 then
+  return { refused, longest_wait }
+end
+
+for i, counter in ipairs(KEYS) do
+  local charge = charges[i]
+  local slot, count, last = charge.slot, charge.cost, charge.slot
+  redis.call('ZREMRANGEBYSCORE', counter, '-inf', now - charge.longest)
+  for _, hit in ipairs(charge.hits) do
+    last = math.max(last, hit.at)
+    if hit.at == slot then
+      count = math.min(count + hit.count, MOST)
+      redis.call('ZREM', counter, hit.name)
+    end
+  end
+  redis.call('ZADD', counter, slot, string.format('%.0f:%.0f', slot, count))
+  redis.call('PEXPIRE', counter, last + charge.longest - now + grace)
+end
+return { 0, 0 }

@@ -1,0 +1,166 @@
+//! The way to the keys of one port.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::ports::StoreError;
+use parking_lot::RwLock;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use tokio::sync::Mutex;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
+
+use crate::connection::Connection;
+use crate::error::OpenError;
+use crate::finder::Finder;
+use crate::row::store_error;
+use crate::script::Call;
+
+/// The longest that an operation takes, whatever happens.
+const PATIENCE: Duration = Duration::from_millis(1200);
+
+/// The longest that finding and greeting the master takes in it.
+const CONNECTING: Duration = Duration::from_millis(600);
+
+/// The keys of one port, all in one slot of a Cluster, and the connection to the server that has
+/// them. A connection that gave trouble is dropped, and the next operation makes another.
+pub(crate) struct Link {
+    finder: Arc<Finder>,
+    base: String,
+    connection: RwLock<Option<Arc<Connection>>>,
+    /// One connects, and the others wait for what becomes of it. Holds what became of the last.
+    turn: Mutex<String>,
+    failures: AtomicU64,
+}
+
+impl Link {
+    /// The link of the keys `<prefix>{port}:…`, connected by then.
+    pub(crate) async fn open(
+        finder: Arc<Finder>,
+        prefix: &str,
+        port: &str,
+        deadline: Instant,
+    ) -> Result<Self, OpenError> {
+        let base = format!("{prefix}{{{port}}}:");
+        let connection = finder.connect(&base, deadline).await?;
+        finder.rehearse(&connection, &base, deadline).await?;
+        Ok(Self {
+            finder,
+            base,
+            connection: RwLock::new(Some(Arc::new(connection))),
+            turn: Mutex::default(),
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn key(&self, name: impl std::fmt::Display) -> String {
+        format!("{}{name}", self.base)
+    }
+
+    /// Runs a script.
+    pub(crate) async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let outcome = match self.send(call.command(), deadline).await {
+            Err(error) if is(&error, ServerErrorKind::NoScript) => {
+                self.send(&call.with_text(), deadline).await
+            }
+            outcome => outcome,
+        };
+        outcome.map_err(store_error)
+    }
+
+    /// Runs a command.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let outcome = self.send(command, Instant::now() + PATIENCE).await;
+        outcome.map_err(store_error)
+    }
+
+    /// A write of nothing, which says no where a write would be refused.
+    pub(crate) async fn health(&self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("SETRANGE");
+        command.arg(self.key("health")).arg(0).arg("");
+        self.query(&command).await
+    }
+
+    async fn send<T: FromRedisValue>(&self, command: &Cmd, deadline: Instant) -> RedisResult<T> {
+        match self.attempt(command, deadline).await {
+            Err(error) if is_elsewhere(&error) => self.attempt(command, deadline).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt<T: FromRedisValue>(&self, command: &Cmd, deadline: Instant) -> RedisResult<T> {
+        let connection = timeout_at(deadline, self.connection());
+        let connection = connection.await.map_err(late)??;
+        let answer = timeout_at(deadline, connection.query(command)).await;
+        let answer = answer.map_err(late).flatten();
+        if answer.as_ref().is_err_and(is_lost) {
+            self.forget(&connection);
+        }
+        answer
+    }
+
+    async fn connection(&self) -> RedisResult<Arc<Connection>> {
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        let failures = self.failures.load(Ordering::Acquire);
+        let mut last = self.turn.lock().await;
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        if self.failures.load(Ordering::Acquire) != failures {
+            return Err(io::Error::other(last.clone()).into());
+        }
+        let deadline = Instant::now() + CONNECTING;
+        let connected = self.finder.connect(&self.base, deadline).await;
+        let connection = connected.map(Arc::new).map_err(|error| {
+            *last = error.to_string();
+            self.failures.fetch_add(1, Ordering::Release);
+            io::Error::other(error)
+        })?;
+        *self.connection.write() = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn current(&self) -> Option<Arc<Connection>> {
+        let connection = self.connection.read().clone();
+        connection.filter(|connection| connection.is_open())
+    }
+
+    /// Unless another one has taken its place.
+    fn forget(&self, connection: &Arc<Connection>) {
+        let mut current = self.connection.write();
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, connection))
+        {
+            *current = None;
+        }
+    }
+}
+
+fn late(_: Elapsed) -> RedisError {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into()
+}
+
+fn is(error: &RedisError, kind: ServerErrorKind) -> bool {
+    error.kind() == ErrorKind::Server(kind)
+}
+
+/// Whether the command was refused because another server is the master: it was not carried out.
+fn is_elsewhere(error: &RedisError) -> bool {
+    is(error, ServerErrorKind::Moved)
+        || is(error, ServerErrorKind::ReadOnly)
+        || error.to_string().contains("READONLY")
+}
+
+/// Whether the connection is of no use any more: closed, silent, or to the wrong server.
+fn is_lost(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
+        || is(error, ServerErrorKind::ClusterDown)
+        || is(error, ServerErrorKind::MasterDown)
+        || is_elsewhere(error)
+}
