@@ -1,4 +1,3 @@
 //! One file for each thing that breaks.
 
 mod kill_9;
-mod terminated;
