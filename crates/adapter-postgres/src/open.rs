@@ -1,0 +1,201 @@
+//! Opening the database: refuses what cannot work before it changes anything, then migrates.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::FromSqlOwned;
+use tokio_postgres::{Client, Error};
+
+use crate::fault::{Fault, OpenError};
+use crate::pool::{Params, params};
+use crate::row::describe;
+use crate::server::{Connection, Server};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// How long opening may take: time is left to say within 5 s that it failed.
+const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// The oldest major version that is tried; its makers mend no older one.
+const OLDEST: i32 = 13;
+
+const VERSION: &str = "SELECT current_setting('server_version_num')::int4 / 10000";
+
+/// Asks the catalog, which anybody may read.
+const HAS_SCHEMA: &str = "SELECT EXISTS (
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE nspname = 'phone_auth' AND relname = 'refinery_schema_history')";
+
+const APPLIED: &str = "SELECT coalesce(max(version), 0) FROM phone_auth.refinery_schema_history";
+
+const MAY_USE: &str = "SELECT bool_and(has_table_privilege(pg_class.oid, may))
+     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace,
+          unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may
+    WHERE nspname = 'phone_auth' AND relname IN ('codes', 'users', 'sessions', 'counters')";
+
+/// Nodes that start at once wait for each other here. It holds until the transaction ends, for
+/// behind PgBouncer nothing holds longer.
+const BEGIN: &str =
+    "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('phone_auth migrate', 0))";
+
+/// Whoever is given an empty schema of that name need not be allowed to make one.
+const CREATE: &str = "
+    DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'phone_auth') THEN
+            CREATE SCHEMA phone_auth;
+        END IF;
+    END $$;
+    CREATE TABLE IF NOT EXISTS phone_auth.refinery_schema_history (
+        version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255))";
+
+/// As refinery itself writes it down, so that its tool can read it.
+const RECORD: &str = r#"INSERT INTO phone_auth.refinery_schema_history VALUES
+    ($1, $2, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), $3)"#;
+
+/// Makes sure that the server can be used and that its schema is the latest.
+pub(crate) async fn ready(server: &Server) -> Result<(), OpenError> {
+    let ready = async {
+        let (connection, applied) = connect(server).await?;
+        if lacking(applied) > 0 {
+            apply(&connection.client).await?;
+        }
+        match ask(&connection.client, MAY_USE, params![]).await? {
+            Some(true) => Ok(()),
+            _ => Err(Fault::Forbidden),
+        }
+    };
+    in_time(server, ready).await
+}
+
+/// Applies the migrations that the database lacks, and says how many.
+pub(crate) async fn migrate(server: &Server) -> Result<usize, OpenError> {
+    let migrate = async {
+        let (connection, applied) = connect(server).await?;
+        match lacking(applied) {
+            0 => Ok(0),
+            _ => apply(&connection.client).await,
+        }
+    };
+    in_time(server, migrate).await
+}
+
+/// How many migrations the database lacks.
+pub(crate) async fn pending(server: &Server) -> Result<usize, OpenError> {
+    let pending = async { connect(server).await.map(|(_, applied)| lacking(applied)) };
+    in_time(server, pending).await
+}
+
+async fn in_time<T>(
+    server: &Server,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, OpenError> {
+    let outcome = timeout(PATIENCE, work).await;
+    let outcome = outcome.unwrap_or(Err(Fault::Silent));
+    outcome.map_err(|fault| OpenError::new(server.name(), fault))
+}
+
+/// Connects to a server that can be used, and says which schema it has: 0 is none.
+async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
+    let connection = server.connect().await?;
+    let version = ask(&connection.client, VERSION, params![]).await?;
+    supported(version.unwrap_or_default())?;
+    let applied = inspect(&connection.client).await?;
+    Ok((connection, applied))
+}
+
+fn supported(version: i32) -> Result<(), Fault> {
+    match version {
+        OLDEST.. => Ok(()),
+        _ => Err(Fault::TooOld(version)),
+    }
+}
+
+/// The version of the schema, 0 if there is none, once it is sure that it is known here.
+async fn inspect(client: &Client) -> Result<i32, Fault> {
+    if ask(client, HAS_SCHEMA, params![]).await? != Some(true) {
+        return Ok(0);
+    }
+    let found = ask(client, APPLIED, params![]).await?.unwrap_or_default();
+    match known() {
+        known if found > known => Err(Fault::Newer { found, known }),
+        _ => Ok(found),
+    }
+}
+
+/// All in one transaction: left unfinished, it did not happen.
+async fn apply(client: &Client) -> Result<usize, Fault> {
+    client.batch_execute(BEGIN).await?;
+    // While this one waited, another node may have done it.
+    let applied = inspect(client).await?;
+    try_apply(client, applied)
+        .await
+        .map_err(|error| match error.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Fault::NotMigrated(describe(&error)),
+            _ => error.into(),
+        })?;
+    Ok(lacking(applied))
+}
+
+async fn try_apply(client: &Client, applied: i32) -> Result<(), Error> {
+    client.batch_execute(CREATE).await?;
+    let runner = embedded::migrations::runner();
+    let lacking = runner
+        .get_migrations()
+        .iter()
+        .filter(|migration| migration.version() > applied);
+    for migration in lacking {
+        client
+            .batch_execute(migration.sql().unwrap_or_default())
+            .await?;
+        let checksum = migration.checksum().to_string();
+        let record =
+            params![migration.version() => INT4, migration.name() => VARCHAR, checksum => VARCHAR];
+        client.query_typed(RECORD, record).await?;
+    }
+    client.batch_execute("COMMIT").await
+}
+
+/// The first column of the first row.
+async fn ask<T: FromSqlOwned>(
+    client: &Client,
+    sql: &str,
+    params: Params<'_>,
+) -> Result<Option<T>, Error> {
+    let rows = client.query_typed(sql, params).await?;
+    rows.first()
+        .map(|row| row.try_get(0))
+        .transpose()
+        .map(Option::flatten)
+}
+
+fn versions() -> Vec<i32> {
+    let runner = embedded::migrations::runner();
+    let migrations = runner.get_migrations().iter();
+    migrations.map(refinery::Migration::version).collect()
+}
+
+fn known() -> i32 {
+    versions().into_iter().max().unwrap_or_default()
+}
+
+fn lacking(applied: i32) -> usize {
+    versions()
+        .into_iter()
+        .filter(|version| *version > applied)
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_older_than_13_is_refused() {
+        assert!(matches!(supported(12), Err(Fault::TooOld(12))));
+        assert!(supported(13).is_ok());
+        assert!(supported(18).is_ok());
+    }
+}

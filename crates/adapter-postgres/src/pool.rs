@@ -1,0 +1,179 @@
+//! Connections, and the one way in which every operation uses them: within its deadline, and
+//! leaving nothing behind at the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ports::StoreError;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row};
+
+use crate::row::store_error;
+use crate::server::{Connection, Server};
+
+/// How long an operation may take, from waiting for a connection to its answer: time is left to
+/// say within 2 s that there was none.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How long an abandoned statement has to end. Its connection counts as used until then: a server
+/// that is stuck gets no crowd of new ones.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The parameters of a statement, with the types of their columns: the server is not asked.
+pub(crate) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+/// Values, each with the type of its column.
+macro_rules! params {
+    ($($value:expr => $type:ident),* $(,)?) => {
+        &[$((
+            &$value as &(dyn tokio_postgres::types::ToSql + Sync),
+            tokio_postgres::types::Type::$type,
+        )),*]
+    };
+}
+pub(crate) use params;
+
+/// Whether a statement may run again when nobody knows what became of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Harmless,
+    Never,
+}
+
+/// At most so many connections, opened when they are needed and kept for the next operation.
+pub(crate) struct Pool {
+    room: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    server: Server,
+}
+
+impl Pool {
+    pub(crate) fn new(server: Server, size: usize) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(size.max(1))),
+            idle: Arc::default(),
+            server,
+        }
+    }
+
+    /// Runs a statement that does no harm if it runs twice: when its connection turns out to be
+    /// dead, it gets another one.
+    pub(crate) async fn repeatable(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.run(sql, params, Again::Harmless).await
+    }
+
+    /// Runs a statement that must not run twice.
+    pub(crate) async fn once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.run(sql, params, Again::Never).await
+    }
+
+    async fn run(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        again: Again,
+    ) -> Result<Vec<Row>, StoreError> {
+        let attempts = async {
+            match self.attempt(sql, params).await {
+                Err(error) if is_undone(&error) || is_lost(&error) && again == Again::Harmless => {
+                    self.attempt(sql, params).await
+                }
+                outcome => outcome,
+            }
+        };
+        match timeout(PATIENCE, attempts).await {
+            Ok(outcome) => outcome.map_err(|error| store_error(&error)),
+            Err(_) => {
+                // The idle ones may be as dead, and nothing but time would tell.
+                self.idle.lock().clear();
+                Err(StoreError::unavailable("PostgreSQL did not answer in time"))
+            }
+        }
+    }
+
+    async fn attempt(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        // Never closed, so always some.
+        let room = self.room.clone().acquire_owned().await.ok();
+        let connection = match self.idle_connection() {
+            Some(connection) => connection,
+            None => self.server.connect().await?,
+        };
+        let client = connection.client.clone();
+        let in_use = InUse {
+            connection: Some(connection),
+            room,
+            pool: self,
+        };
+        let outcome = client.query_typed(sql, params).await;
+        match &outcome {
+            Err(error) if is_lost(error) => in_use.give_up(),
+            _ => in_use.put_back(),
+        }
+        outcome
+    }
+
+    fn idle_connection(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.client.is_closed())
+    }
+}
+
+/// A connection with a statement under way. Dropped before that is answered, it ends it.
+struct InUse<'a> {
+    connection: Option<Connection>,
+    room: Option<OwnedSemaphorePermit>,
+    pool: &'a Pool,
+}
+
+impl InUse<'_> {
+    fn put_back(mut self) {
+        self.pool.idle.lock().extend(self.connection.take());
+    }
+
+    /// The connection is dead, and the idle ones may be.
+    fn give_up(mut self) {
+        self.connection = None;
+        self.pool.idle.lock().clear();
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        if let (Some(connection), Ok(runtime)) = (self.connection.take(), Handle::try_current()) {
+            let (server, room) = (self.pool.server.clone(), self.room.take());
+            runtime.spawn(async move {
+                let _ = timeout(LINGER, server.cancel(&connection)).await;
+                connection.cut();
+                drop(room);
+            });
+        }
+    }
+}
+
+/// Whether the server says that it did nothing, because of others at work: they are done now.
+fn is_undone(error: &Error) -> bool {
+    let undone = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+    ];
+    error.code().is_some_and(|code| undone.contains(code))
+}
+
+/// Whether the connection is of no use any more. What became of its statement is not known.
+fn is_lost(error: &Error) -> bool {
+    let Some(error) = error.as_db_error() else {
+        return true;
+    };
+    // A primary that became a standby stays one.
+    let fatal = matches!(error.severity(), "FATAL" | "PANIC");
+    fatal || *error.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+}
