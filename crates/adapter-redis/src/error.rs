@@ -60,8 +60,13 @@ pub enum Fault {
     #[error("refuses connections: start the server, or correct its address in [redis]")]
     Refused,
     /// Nothing comes back.
-    #[error("does not answer: look whether it runs, and whether a firewall lets this host in")]
+    #[error(
+        "does not answer: look whether it runs, a firewall lets this host in, and it speaks TLS just as [redis] says"
+    )]
     Silent,
+    /// It hangs up.
+    #[error("closes the connection: look whether it speaks TLS just as [redis] says")]
+    Closed,
     /// No agreement on TLS.
     #[error(
         "cannot be trusted ({0}): set redis.ca_file to its authority, and name the host as its certificate does"
@@ -130,6 +135,7 @@ impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::PasswordWrong,
+            _ if error.is_connection_dropped() => Self::Closed,
             _ if error.code() == Some("NOAUTH") => Self::PasswordMissing,
             _ => Self::Other(error.into()),
         }

@@ -14,6 +14,9 @@ use crate::inspect::{COMMANDS, inspect};
 use crate::script::Script;
 use crate::settings::{Server, Servers, Settings};
 
+/// What a server says to a user who may not do something; the last in a script.
+const FORBIDDEN: [&str; 3] = ["NOPERM", "no permissions", "The user executing the script"];
+
 static REHEARSE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("rehearse.lua")));
 
 /// Knows where to ask for the master.
@@ -144,8 +147,8 @@ impl Finder {
 
     fn fault(&self, server: &Server, error: RedisError) -> OpenError {
         let text = error.to_string();
-        // A script says so in words of its own.
-        let fault = if text.contains("NOPERM") || text.contains("no permissions") {
+        let forbidden = FORBIDDEN.iter().any(|words| text.contains(words));
+        let fault = if forbidden {
             Fault::Forbidden {
                 why: text,
                 user: server.login.username().unwrap_or("default").to_owned(),

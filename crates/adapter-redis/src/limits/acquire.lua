@@ -5,7 +5,6 @@
 -- ARGV  now; how long to keep a counter that is over; then of each charge: its cost, its slot, its
 --       longest period, how many windows it has, and the count and period of each. All in ms.
 local now, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
-local MOST = 4294967295
 
 local next_arg = 2
 local function argument()
@@ -61,16 +60,20 @@ end
 
 for i, counter in ipairs(KEYS) do
   local charge = charges[i]
-  local slot, count, last = charge.slot, charge.cost, charge.slot
-  redis.call('ZREMRANGEBYSCORE', counter, '-inf', now - charge.longest)
+  local slot, count, last, replaced = charge.slot, charge.cost, charge.slot, nil
   for _, hit in ipairs(charge.hits) do
     last = math.max(last, hit.at)
     if hit.at == slot then
-      count = math.min(count + hit.count, MOST)
-      redis.call('ZREM', counter, hit.name)
+      count, replaced = count + hit.count, hit.name
     end
   end
-  redis.call('ZADD', counter, slot, string.format('%.0f:%.0f', slot, count))
+  -- First of all what a server without memory refuses: then it refuses the script as a whole.
+  local hit = string.format('%.0f:%.0f', slot, count)
+  redis.call('ZADD', counter, slot, hit)
+  if replaced and replaced ~= hit then
+    redis.call('ZREM', counter, replaced)
+  end
+  redis.call('ZREMRANGEBYSCORE', counter, '-inf', now - charge.longest)
   redis.call('PEXPIRE', counter, last + charge.longest - now + grace)
 end
 return { 0, 0 }

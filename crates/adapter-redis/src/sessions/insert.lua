@@ -22,15 +22,16 @@ for _, other in ipairs(redis.call('ZREVRANGE', user, 0, -1)) do
   end
 end
 
+-- First of all what a server without memory refuses: then it refuses the script as a whole.
+redis.call('HSET', session, unpack(ARGV, 5))
+redis.call('PEXPIRE', session, ttl)
+redis.call('SET', code, session, 'PX', code_ttl)
 for i = math.max(max_live, 1), #live do
   redis.call('HSET', live[i], 'revoked_at', ARGV[1])
 end
 for _, other in ipairs(ended) do
   redis.call('ZREM', user, other)
 end
-redis.call('HSET', session, unpack(ARGV, 5))
-redis.call('PEXPIRE', session, ttl)
-redis.call('SET', code, session, 'PX', code_ttl)
 redis.call('ZADD', user, now, session)
 if redis.call('PTTL', user) < code_ttl then
   redis.call('PEXPIRE', user, code_ttl)

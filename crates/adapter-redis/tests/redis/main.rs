@@ -1,0 +1,51 @@
+//! The stores on real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is an assertion"
+)]
+
+mod corruption;
+mod durability;
+mod failover;
+mod faults;
+mod keys;
+mod laws;
+mod opening;
+
+use adapter_redis::{Redis, Servers, Settings};
+use servers::{RedisCluster, RedisSentinel};
+
+fn settings(servers: Servers, prefix: String) -> Settings {
+    Settings {
+        servers,
+        prefix,
+        ca_file: None,
+    }
+}
+
+async fn open(settings: &Settings) -> Redis {
+    Redis::open(settings).await.unwrap()
+}
+
+/// Stores of nobody else, on that server.
+async fn on(server: &servers::Redis) -> Redis {
+    let servers = Servers::Single(server.url().to_owned());
+    open(&settings(servers, server.prefix())).await
+}
+
+/// Stores of nobody else, on that Cluster.
+async fn on_cluster(cluster: &RedisCluster) -> Redis {
+    let servers = Servers::Cluster(cluster.urls());
+    open(&settings(servers, cluster.prefix())).await
+}
+
+/// Stores of nobody else, on the master that these sentinels know.
+async fn on_sentinel(trio: &RedisSentinel) -> Redis {
+    let servers = Servers::Sentinel {
+        master: trio.master_name().to_owned(),
+        urls: trio.urls(),
+    };
+    open(&settings(servers, trio.prefix())).await
+}
