@@ -9,8 +9,9 @@ use tokio_postgres::Row;
 
 use crate::Postgres;
 use crate::pool::params;
-use crate::row::{Unreadable, all, bytes, column, first, millis, moment, number, phone, sound};
-use crate::sweep::sweep;
+use crate::row::{
+    Unreadable, all, bytes, column, first, is_so, millis, moment, number, phone, sound,
+};
 
 macro_rules! columns {
     () => {
@@ -19,33 +20,15 @@ macro_rules! columns {
     };
 }
 
-const INSERT: &str = concat!(
-    "INSERT INTO phone_auth.codes (",
-    columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-       ON CONFLICT (id) DO NOTHING RETURNING true"
-);
-const BY_ID: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM phone_auth.codes WHERE id = $1"
-);
-const BY_PHONE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM phone_auth.codes WHERE phone_index = ANY ($1) ORDER BY created_at DESC"
-);
-const BEGIN_ATTEMPT: &str = concat!(
-    "UPDATE phone_auth.codes SET attempts = least(attempts + 1, 255) WHERE id = $1 RETURNING ",
-    columns!()
-);
-const RELEASE_ATTEMPT: &str =
-    "UPDATE phone_auth.codes SET attempts = greatest(attempts - 1, 0) WHERE id = $1";
-const CONSUME: &str =
-    "UPDATE phone_auth.codes SET consumed = true WHERE id = $1 AND NOT consumed RETURNING true";
-const SET_DELIVERY: &str = "UPDATE phone_auth.codes SET send = $2, status = $3, queued_at = $4
-      WHERE id = $1 AND (send < $2 OR send = $2 AND status = ANY ($5)) RETURNING true";
-const SWEEP: &str = sweep!("codes", "expires_at <= $1");
+const PUT: &str = "SELECT phone_auth.put_code(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+const GET: &str = concat!("SELECT ", columns!(), " FROM phone_auth.get_code($1)");
+const OF_PHONE: &str = concat!("SELECT ", columns!(), " FROM phone_auth.codes_of_phone($1)");
+const BEGIN_ATTEMPT: &str = concat!("SELECT ", columns!(), " FROM phone_auth.begin_attempt($1)");
+const RELEASE_ATTEMPT: &str = "SELECT FROM phone_auth.release_attempt($1)";
+const CONSUME: &str = "SELECT phone_auth.consume_code($1)";
+const SET_DELIVERY: &str = "SELECT phone_auth.set_delivery($1, $2, $3, $4, $5)";
+const SWEEP: &str = "SELECT phone_auth.sweep_codes($1, $2)";
 
 const STATUSES: [DeliveryStatus; 4] = {
     use DeliveryStatus::{Delivered, Failed, Queued, Sent};
@@ -72,19 +55,19 @@ impl CodeStore for Postgres {
             code.delivery.status.as_str() => TEXT,
             millis(code.delivery.queued_at) => INT8,
         ];
-        Ok(!self.pool.once(INSERT, row).await?.is_empty())
+        is_so(&self.pool.once(PUT, row).await?)
     }
 
     async fn get(&self, id: PhoneCodeId) -> Result<Option<PhoneCode>, StoreError> {
         let id = params![id.as_bytes() => BYTEA];
-        first(&self.pool.repeatable(BY_ID, id).await?, code)
+        first(&self.pool.repeatable(GET, id).await?, code)
     }
 
     async fn find_by_phone(&self, indexes: &[PhoneIndex]) -> Result<Vec<PhoneCode>, StoreError> {
         let indexes: Vec<_> = indexes.iter().map(|index| index.as_bytes()).collect();
         let rows = self
             .pool
-            .repeatable(BY_PHONE, params![indexes => BYTEA_ARRAY])
+            .repeatable(OF_PHONE, params![indexes => BYTEA_ARRAY])
             .await?;
         all(&rows, code)
     }
@@ -101,7 +84,7 @@ impl CodeStore for Postgres {
 
     async fn consume(&self, id: PhoneCodeId) -> Result<bool, StoreError> {
         let id = params![id.as_bytes() => BYTEA];
-        Ok(!self.pool.once(CONSUME, id).await?.is_empty())
+        is_so(&self.pool.once(CONSUME, id).await?)
     }
 
     async fn set_delivery(&self, id: PhoneCodeId, delivery: Delivery) -> Result<bool, StoreError> {
@@ -112,7 +95,7 @@ impl CodeStore for Postgres {
             millis(delivery.queued_at) => INT8,
             yielding(&delivery) => TEXT_ARRAY,
         ];
-        Ok(!self.pool.once(SET_DELIVERY, row).await?.is_empty())
+        is_so(&self.pool.once(SET_DELIVERY, row).await?)
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

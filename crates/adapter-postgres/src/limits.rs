@@ -9,16 +9,12 @@ use tokio_postgres::Row;
 use crate::Postgres;
 use crate::pool::params;
 use crate::row::{Unreadable, first, millis, number, optional, sound};
-use crate::sweep::sweep;
 
 const ACQUIRE: &str =
     "SELECT refused, wait FROM phone_auth.acquire($1, $2, $3, $4, $5, $6, $7, $8)";
 const REFUND: &str = "SELECT FROM phone_auth.refund($1, $2, $3, $4)";
-const CLEAR: &str = "SELECT FROM phone_auth.clear($1)";
-const SWEEP: &str = sweep!(
-    "counters",
-    "over_in_hour <= $1 / 3600000 AND expires_at <= $1"
-);
+const CLEAR: &str = "SELECT FROM phone_auth.clear_counters($1)";
+const SWEEP: &str = "SELECT phone_auth.sweep_counters($1, $2)";
 
 /// 73 million years: the server adds two of them without an overflow.
 const LONGEST: i64 = 1 << 61;

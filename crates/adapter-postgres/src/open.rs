@@ -39,7 +39,7 @@ const MAY_USE: &str = "SELECT bool_and(has_table_privilege(pg_class.oid, may))
 /// Nodes that start at once wait for each other here. It holds until the transaction ends, for
 /// behind PgBouncer nothing holds longer.
 const BEGIN: &str =
-    "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('phone_auth migrate', 0))";
+    "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('phone_auth.migrate', 0))";
 
 /// Whoever is given an empty schema of that name need not be allowed to make one.
 const CREATE: &str = "

@@ -86,6 +86,11 @@ pub(crate) fn first<T>(
     first.map_err(StoreError::corrupt)
 }
 
+/// What a function says that answers yes or no.
+pub(crate) fn is_so(rows: &[Row]) -> Result<bool, StoreError> {
+    first(rows, |row| column(row, 0)).map(Option::unwrap_or_default)
+}
+
 pub(crate) fn all<T>(
     rows: &[Row],
     read: impl Fn(&Row) -> Result<T, Unreadable>,

@@ -149,3 +149,37 @@ fn is_here(host: &Host) -> bool {
         Host::Unix(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(url: &str) -> SslMode {
+        let mut config = parse(url).unwrap();
+        configure(&mut config);
+        config.get_ssl_mode()
+    }
+
+    #[test]
+    fn tls_is_used_where_somebody_could_listen_or_where_it_is_asked_for() {
+        assert_eq!(mode("postgres://db.example.com/a"), SslMode::Prefer);
+        assert_eq!(mode("postgres://localhost,192.0.2.1/a"), SslMode::Prefer);
+        assert_eq!(mode("postgres://localhost/a"), SslMode::Disable);
+        assert_eq!(mode("postgres://[::1]/a"), SslMode::Disable);
+        assert_eq!(mode("postgres://%2Frun%2Fpostgresql/a"), SslMode::Disable);
+        let asked = "postgres://localhost/a?sslmode=verify-full";
+        assert_eq!(mode(asked), SslMode::Require);
+    }
+
+    #[test]
+    fn a_server_is_named_without_who_asks() {
+        let settings = Settings {
+            url: "postgres://app:secret@a,b:6432/db?sslmode=require".to_owned(),
+            pool: 1,
+            ca_file: None,
+        };
+        let server = Server::new(&settings).unwrap();
+        assert_eq!(server.name(), "a:5432,b:6432/db");
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+}

@@ -7,8 +7,7 @@ use tokio_postgres::Row;
 
 use crate::Postgres;
 use crate::pool::params;
-use crate::row::{Unreadable, all, bytes, column, first, millis, moment, number, optional};
-use crate::sweep::sweep;
+use crate::row::{Unreadable, all, bytes, column, first, is_so, millis, moment, number, optional};
 
 macro_rules! columns {
     () => {
@@ -19,35 +18,20 @@ macro_rules! columns {
 
 const INSERT: &str =
     "SELECT phone_auth.insert_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-const BY_ID: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM phone_auth.sessions WHERE id = $1"
-);
+const GET: &str = concat!("SELECT ", columns!(), " FROM phone_auth.get_session($1)");
 const LIVE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM phone_auth.sessions
-       WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND ends_at > $2
-       ORDER BY created_at DESC, id"
+    " FROM phone_auth.live_sessions($1, $2)"
 );
-/// Either the one change or the other: a live session is answered as renewed, or as revoked.
 const ROTATE: &str = concat!(
-    "UPDATE phone_auth.sessions SET
-        refresh = CASE WHEN refresh = $2 THEN $3 ELSE refresh END,
-        last_seen_at = CASE WHEN refresh = $2 THEN $4 ELSE last_seen_at END,
-        expires_at = CASE WHEN refresh = $2 THEN $5 ELSE expires_at END,
-        revoked_at = CASE WHEN refresh = $2 THEN NULL ELSE $4 END
-      WHERE id = $1 AND refresh IS NOT NULL AND revoked_at IS NULL RETURNING ",
-    columns!()
+    "SELECT ",
+    columns!(),
+    " FROM phone_auth.rotate_session($1, $2, $3, $4, $5)"
 );
-const REVOKE: &str = "UPDATE phone_auth.sessions SET revoked_at = $2
-      WHERE id = $1 AND revoked_at IS NULL RETURNING true";
+const REVOKE: &str = "SELECT phone_auth.revoke_session($1, $2)";
 const REVOKE_ALL: &str = "SELECT phone_auth.revoke_sessions($1, $2)";
-const SWEEP: &str = sweep!(
-    "sessions",
-    "over_in_hour <= $1 / 3600000 AND least(expires_at, ends_at) <= $1"
-);
+const SWEEP: &str = "SELECT phone_auth.sweep_sessions($1, $2)";
 
 #[async_trait]
 impl SessionStore for Postgres {
@@ -67,15 +51,15 @@ impl SessionStore for Postgres {
             i64::from(max_live.saturating_sub(1)) => INT8,
         ];
         let rows = self.pool.once(INSERT, row).await?;
-        Ok(match first(&rows, |row| column(row, 0))? {
-            Some(true) => Inserted::Stored,
-            _ => Inserted::CodeAlreadyUsed,
+        Ok(match is_so(&rows)? {
+            true => Inserted::Stored,
+            false => Inserted::CodeAlreadyUsed,
         })
     }
 
     async fn get(&self, id: SessionId) -> Result<Option<UserSession>, StoreError> {
         let id = params![id.as_bytes() => BYTEA];
-        first(&self.pool.repeatable(BY_ID, id).await?, session)
+        first(&self.pool.repeatable(GET, id).await?, session)
     }
 
     async fn rotate(
@@ -101,7 +85,7 @@ impl SessionStore for Postgres {
 
     async fn revoke(&self, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
         let row = params![id.as_bytes() => BYTEA, millis(now) => INT8];
-        Ok(!self.pool.once(REVOKE, row).await?.is_empty())
+        is_so(&self.pool.once(REVOKE, row).await?)
     }
 
     async fn revoke_all(&self, user: UserId, now: Timestamp) -> Result<u64, StoreError> {

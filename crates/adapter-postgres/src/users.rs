@@ -7,30 +7,28 @@ use tokio_postgres::Row;
 
 use crate::Postgres;
 use crate::pool::params;
-use crate::row::{Unreadable, bytes, column, first, millis, moment, phone};
+use crate::row::{Unreadable, bytes, column, first, is_so, millis, moment, phone};
 
-const BY_ID: &str =
-    "SELECT id, phone_index, phone_sealed, created_at FROM phone_auth.users WHERE id = $1";
-const BY_PHONE: &str = "SELECT id, phone_index, phone_sealed, created_at FROM phone_auth.users
-      WHERE phone_index = ANY ($1) ORDER BY array_position($1, phone_index) LIMIT 1";
+const GET: &str = "SELECT id, phone_index, phone_sealed, created_at FROM phone_auth.get_user($1)";
+const OF_PHONE: &str =
+    "SELECT id, phone_index, phone_sealed, created_at FROM phone_auth.user_of_phone($1)";
 const FIND_OR_CREATE: &str = "SELECT id, phone_index, phone_sealed, created_at, created
-       FROM phone_auth.find_or_create_user($1, $2, $3, $4)";
-const RESEAL: &str = "UPDATE phone_auth.users SET phone_index = $2, phone_sealed = $3
-      WHERE id = $1 RETURNING true";
-const DELETE: &str = "DELETE FROM phone_auth.users WHERE id = $1 RETURNING true";
+     FROM phone_auth.find_or_create_user($1, $2, $3, $4)";
+const RESEAL: &str = "SELECT phone_auth.reseal_user($1, $2, $3)";
+const DELETE: &str = "SELECT phone_auth.delete_user($1)";
 
 #[async_trait]
 impl UserRepo for Postgres {
     async fn find(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let id = params![id.as_bytes() => BYTEA];
-        first(&self.pool.repeatable(BY_ID, id).await?, user)
+        first(&self.pool.repeatable(GET, id).await?, user)
     }
 
     async fn find_by_phone(&self, indexes: &[PhoneIndex]) -> Result<Option<User>, StoreError> {
         let indexes: Vec<_> = indexes.iter().map(|index| index.as_bytes()).collect();
         let rows = self
             .pool
-            .repeatable(BY_PHONE, params![indexes => BYTEA_ARRAY])
+            .repeatable(OF_PHONE, params![indexes => BYTEA_ARRAY])
             .await?;
         first(&rows, user)
     }
@@ -55,12 +53,12 @@ impl UserRepo for Postgres {
             phone.index().as_bytes() => BYTEA,
             phone.sealed() => BYTEA,
         ];
-        Ok(!self.pool.repeatable(RESEAL, row).await?.is_empty())
+        is_so(&self.pool.repeatable(RESEAL, row).await?)
     }
 
     async fn delete(&self, id: UserId) -> Result<bool, StoreError> {
         let id = params![id.as_bytes() => BYTEA];
-        Ok(!self.pool.once(DELETE, id).await?.is_empty())
+        is_so(&self.pool.once(DELETE, id).await?)
     }
 
     async fn health(&self) -> Result<(), StoreError> {
