@@ -5,5 +5,13 @@
     reason = "in a test an unwrap is an assertion"
 )]
 
+mod bouncer;
+mod corruption;
+mod durability;
+mod faults;
 mod laws;
+mod locks;
+mod opening;
+mod sharing;
 mod support;
+mod tls;

@@ -1,0 +1,213 @@
+//! A database that cannot be used is refused within 5 s, in one line that names the server, the
+//! reason and the remedy, and never the password.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use adapter_postgres::{Fault, Postgres};
+use conformance::sample;
+use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, UserRepo};
+use domain::rate_limit::Decision;
+use servers::psql;
+
+use crate::support::{own_server, settings};
+
+const PASSWORD: &str = "Pa55-w0rd";
+
+/// Tries to open it, and gives what it says.
+async fn refusal(url: &str) -> (String, Fault) {
+    let settings = settings(url);
+    let start = Instant::now();
+    let error = Postgres::open(&settings)
+        .await
+        .err()
+        .expect("it was opened");
+    assert!(start.elapsed() < Duration::from_secs(5), "{error}");
+    let (text, debug) = (error.to_string(), format!("{error:?} {settings:?}"));
+    assert!(!text.contains('\n'), "{text}");
+    assert!(
+        !text.contains(PASSWORD) && !debug.contains(PASSWORD),
+        "{text} {debug}"
+    );
+    (text, error.into_fault())
+}
+
+/// The server's name as it should be shown.
+fn name(url: &str) -> &str {
+    let name = url.rsplit_once('@').unwrap().1;
+    name.split('?').next().unwrap()
+}
+
+/// The same database, as a user made for this and its password.
+fn as_user(url: &str, user: &str) -> String {
+    psql(
+        url,
+        &format!("CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'"),
+    );
+    format!("postgres://{user}:{PASSWORD}@{}", name(url))
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_read_is_not_shown() {
+    let urls = [
+        "",
+        "localhost",
+        &format!("mysql://a:{PASSWORD}@localhost/db"),
+        &format!("postgres://a:{PASSWORD}@localhost:port/db"),
+        &format!("postgres://a:{PASSWORD}@localhost/db?sslmode=perhaps"),
+        &format!("postgres://a:{PASSWORD}@localhost/db?password"),
+        &format!("postgres://a:{PASSWORD}@localhost/db?hostaddr=192.0.2.1"),
+        &format!("postgres://a:x@{PASSWORD}@localhost/db"),
+        &format!("postgres://a:{PASSWORD}@/db"),
+        &format!("host=localhost password={PASSWORD}"),
+    ];
+    for url in urls {
+        let (text, fault) = refusal(url).await;
+        assert!(matches!(fault, Fault::Url), "{url}: {text}");
+        assert!(text.starts_with("postgres.url is not"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for server in [closed.to_string(), "nowhere.invalid:5432".to_owned()] {
+        let (text, fault) = refusal(&format!("postgres://a:{PASSWORD}@{server}/db")).await;
+        assert!(
+            matches!(fault, Fault::Unreachable(_) | Fault::Silent),
+            "{text}"
+        );
+        assert!(
+            text.starts_with(&format!("{server}/db cannot be reached")),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = silent.local_addr().unwrap();
+    let (text, fault) = refusal(&format!("postgres://a:{PASSWORD}@{server}/db")).await;
+    assert!(matches!(fault, Fault::Silent), "{text}");
+    assert!(
+        text.starts_with(&format!("{server}/db did not answer")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused() {
+    let url = own_server().database();
+    let unknown = format!("postgres://nobody:{PASSWORD}@{}", name(&url));
+    let wrong = format!("postgres://phone_auth:{PASSWORD}@{}", name(&url));
+    let none = format!("postgres://phone_auth@{}", name(&url));
+    for login in [unknown, wrong, none] {
+        let (text, fault) = refusal(&login).await;
+        assert!(matches!(fault, Fault::Login(_)), "{text}");
+        assert!(text.starts_with(name(&url)), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_database_is_refused() {
+    let url = own_server().url().replace("/postgres", "/missing");
+    let (text, fault) = refusal(&url).await;
+    assert!(matches!(fault, Fault::NoDatabase), "{text}");
+    assert!(
+        text.starts_with(&format!("{} does not exist", name(&url))),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_standby_is_refused() {
+    let url = own_server().database();
+    let database = name(&url).rsplit_once('/').unwrap().1;
+    psql(
+        &url,
+        &format!("ALTER DATABASE {database} SET default_transaction_read_only = on"),
+    );
+    let (text, fault) = refusal(&url).await;
+    assert!(matches!(fault, Fault::ReadOnly), "{text}");
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let url = own_server().database();
+    Postgres::migrate(&settings(&url)).await.unwrap();
+    psql(
+        &url,
+        "INSERT INTO phone_auth.refinery_schema_history VALUES (999)",
+    );
+    let (text, fault) = refusal(&url).await;
+    assert!(matches!(fault, Fault::Newer { found: 999, .. }), "{text}");
+    assert!(Postgres::pending(&settings(&url)).await.is_err());
+    assert!(Postgres::migrate(&settings(&url)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_database_lacks_all_migrations_until_they_are_applied() {
+    let settings = settings(&own_server().database());
+    let all = Postgres::pending(&settings).await.unwrap();
+    assert!(all > 0);
+    assert_eq!(Postgres::migrate(&settings).await.unwrap(), all);
+    assert_eq!(Postgres::pending(&settings).await.unwrap(), 0);
+    assert_eq!(Postgres::migrate(&settings).await.unwrap(), 0);
+}
+
+/// From no rights at all to those that suffice, as the messages say.
+#[tokio::test]
+async fn a_user_needs_no_more_rights_than_the_messages_say() {
+    let url = own_server().database();
+    let limited = as_user(&url, "limited");
+    let (text, fault) = refusal(&limited).await;
+    assert!(matches!(fault, Fault::NotMigrated(_)), "{text}");
+    assert!(text.contains("`phone-auth migrate`"), "{text}");
+
+    Postgres::migrate(&settings(&url)).await.unwrap();
+    let (text, fault) = refusal(&limited).await;
+    assert!(matches!(fault, Fault::Forbidden), "{text}");
+    psql(&url, "GRANT USAGE ON SCHEMA phone_auth TO limited");
+    assert!(matches!(refusal(&limited).await.1, Fault::Forbidden));
+    psql(
+        &url,
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA phone_auth TO limited",
+    );
+    use_all(&Postgres::open(&settings(&limited)).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn an_empty_schema_of_ones_own_is_enough() {
+    let url = own_server().database();
+    let owner = as_user(&url, "owner");
+    psql(&url, "CREATE SCHEMA phone_auth AUTHORIZATION owner");
+    use_all(&Postgres::open(&settings(&owner)).await.unwrap()).await;
+}
+
+/// Every kind of statement, and every function.
+async fn use_all(store: &Postgres) {
+    let (code, user, session) = (sample::phone_code(), sample::new_user(), sample::session());
+    let charges = [sample::charge(&[(1, 60)])];
+    assert!(store.put(&code).await.unwrap());
+    assert!(store.consume(code.id).await.unwrap());
+    assert!(store.find_or_create(&user).await.unwrap().1);
+    assert!(store.delete(user.user.id).await.unwrap());
+    assert_eq!(store.insert(&session, 20).await.unwrap(), Inserted::Stored);
+    assert_eq!(
+        store.revoke_all(session.user, sample::NOW).await.unwrap(),
+        1
+    );
+    let granted = store.acquire(&charges, sample::NOW).await.unwrap();
+    assert_eq!(granted, Decision::Granted);
+    store.refund(&charges, sample::NOW).await.unwrap();
+    store.clear(&[charges[0].key]).await.unwrap();
+    assert_eq!(
+        RateLimiter::sweep(store, sample::NOW, 100).await.unwrap(),
+        0
+    );
+    CodeStore::health(store).await.unwrap();
+}
