@@ -70,6 +70,11 @@ pub enum Fault {
     /// The server is a standby, or told to take no writes.
     #[error("takes no writes: name the primary in postgres.url")]
     ReadOnly,
+    /// Its transactions are isolated in another way than the statements here were written for.
+    #[error(
+        "isolates transactions as {0}: ALTER ROLE or DATABASE to SET default_transaction_isolation = 'read committed'"
+    )]
+    Isolation(String),
     /// The schema is missing or old, and this user may not change that.
     #[error(
         "lacks the schema phone_auth or its latest migrations, and this user may not make them ({0}): run `phone-auth migrate` with a user who owns the database"

@@ -36,6 +36,9 @@ const MAY_USE: &str = "SELECT bool_and(has_table_privilege(pg_class.oid, may))
           unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may
     WHERE nspname = 'phone_auth' AND relname IN ('codes', 'users', 'sessions', 'counters')";
 
+/// Whoever waited for a lock has to see what others did meanwhile.
+const ISOLATION: &str = "SELECT current_setting('transaction_isolation')";
+
 /// Nodes that start at once wait for each other here. It holds until the transaction ends, for
 /// behind PgBouncer nothing holds longer.
 const BEGIN: &str =
@@ -102,6 +105,10 @@ async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
     let connection = server.connect().await?;
     let version = ask(&connection.client, VERSION, params![]).await?;
     supported(version.unwrap_or_default())?;
+    match ask(&connection.client, ISOLATION, params![]).await? {
+        Some(level) if level != "read committed" => return Err(Fault::Isolation(level)),
+        _ => {}
+    }
     let applied = inspect(&connection.client).await?;
     Ok((connection, applied))
 }

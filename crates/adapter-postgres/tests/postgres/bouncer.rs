@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use adapter_postgres::Postgres;
-use conformance::sample;
+use conformance::{Spawn, code_store, rate_limiter, sample, session_store, user_repo};
 use domain::ports::CodeStore;
 use servers::PgBouncer;
 use tokio::task::JoinSet;
@@ -24,10 +24,27 @@ async fn open() -> Arc<Postgres> {
     support::open(&database().1).await
 }
 
-conformance::code_store_laws!(open);
-conformance::user_repo_laws!(open);
-conformance::session_store_laws!(open);
-conformance::rate_limiter_laws!(open);
+const SPAWN: Spawn = |task| drop(tokio::spawn(task));
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_laws_of_codes_hold() {
+    code_store::all(open().await, SPAWN).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_laws_of_users_hold() {
+    user_repo::all(open().await, SPAWN).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_laws_of_sessions_hold() {
+    session_store::all(open().await, SPAWN).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_laws_of_limits_hold() {
+    rate_limiter::all(open().await, SPAWN).await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_nodes_that_start_at_once_all_open_an_empty_database() {

@@ -80,9 +80,15 @@ async fn a_caller_who_goes_away_leaves_no_statement_behind() {
     let other = somebody(&url).await;
     let code = sample::phone_code();
     other.batch_execute(LOCK).await.unwrap();
+    let start = Instant::now();
     let put = timeout(Duration::from_millis(200), store.put(&code)).await;
     assert!(put.is_err(), "it did not wait: {put:?}");
     assert_nobody_waits(&other).await;
+    let waited = start.elapsed();
+    assert!(
+        waited < Duration::from_millis(900),
+        "it gave up by itself: {waited:?}"
+    );
     other.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(CodeStore::get(&*store, code.id).await.unwrap(), None);
 }

@@ -136,6 +136,17 @@ async fn a_standby_is_refused() {
 }
 
 #[tokio::test]
+async fn another_isolation_of_transactions_is_refused() {
+    let url = own_server().database();
+    let database = name(&url).rsplit_once('/').unwrap().1;
+    let set = "SET default_transaction_isolation = 'repeatable read'";
+    psql(&url, &format!("ALTER DATABASE {database} {set}"));
+    let (text, fault) = refusal(&url).await;
+    assert!(matches!(fault, Fault::Isolation(_)), "{text}");
+    assert!(text.contains("repeatable read"), "{text}");
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let url = own_server().database();
     Postgres::migrate(&settings(&url)).await.unwrap();
