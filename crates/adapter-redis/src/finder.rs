@@ -14,8 +14,12 @@ use crate::inspect::{COMMANDS, inspect};
 use crate::script::Script;
 use crate::settings::{Server, Servers, Settings};
 
-/// What a server says to a user who may not do something; the last in a script.
-const FORBIDDEN: [&str; 3] = ["NOPERM", "no permissions", "The user executing the script"];
+/// What a server says of a script whose user may not do something: 6.2, 7.0, and later ones.
+const FORBIDDEN: [&str; 3] = [
+    "NOPERM",
+    "The user executing the script",
+    "ACL failure in script",
+];
 
 static REHEARSE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("rehearse.lua")));
 
@@ -147,7 +151,8 @@ impl Finder {
 
     fn fault(&self, server: &Server, error: RedisError) -> OpenError {
         let text = error.to_string();
-        let forbidden = FORBIDDEN.iter().any(|words| text.contains(words));
+        let forbidden = error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+            || FORBIDDEN.iter().any(|words| text.contains(words));
         let fault = if forbidden {
             Fault::Forbidden {
                 why: text,

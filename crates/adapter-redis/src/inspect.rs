@@ -15,24 +15,26 @@ const OLDEST: (u32, u32) = (6, 2);
 pub(crate) fn inspect(info: String, servers: &Servers) -> Result<(), Fault> {
     let line = |name: &str| {
         let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
-        info.lines().find_map(value).unwrap_or_default()
+        info.lines().find_map(value)
     };
     let wants_cluster = matches!(servers, Servers::Cluster(_));
-    match line("redis_mode").as_str() {
+    // Valkey has a name of its own for it.
+    let mode = line("redis_mode").or_else(|| line("server_mode"));
+    match mode.as_deref().unwrap_or_default() {
         "sentinel" => return Err(Fault::Sentinel(servers.key())),
         "cluster" if !wants_cluster => return Err(Fault::Cluster(servers.key())),
         "standalone" if wants_cluster => return Err(Fault::NoCluster),
         _ => {}
     }
-    let version = line("redis_version");
+    let version = line("redis_version").unwrap_or_default();
     if parse(&version) < Some(OLDEST) {
         return Err(Fault::TooOld(version));
     }
-    let policy = line("maxmemory_policy");
+    let policy = line("maxmemory_policy").unwrap_or_default();
     if policy != "noeviction" {
         return Err(Fault::Evicting(policy));
     }
-    if line("role") != "master" {
+    if line("role").as_deref() != Some("master") {
         return Err(Fault::Replica);
     }
     Ok(())
@@ -91,6 +93,9 @@ mod tests {
         assert!(matches!(cluster, Err(Fault::Cluster("redis.url"))));
         let sentinel = judge(&[("redis_mode", "sentinel")]);
         assert!(matches!(sentinel, Err(Fault::Sentinel("redis.url"))));
+        let valkey = info(&[]).replace("redis_mode:standalone", "server_mode:cluster");
+        let valkey = inspect(valkey, &Servers::Single(String::new()));
+        assert!(matches!(valkey, Err(Fault::Cluster("redis.url"))));
         let single = inspect(info(&[]), &Servers::Cluster(Vec::new()));
         assert!(matches!(single, Err(Fault::NoCluster)));
     }
