@@ -7,13 +7,18 @@ use domain::timestamp::Timestamp;
 
 use crate::sample::{NOW, charge, number};
 
+/// How far the clocks of two processes are apart, in milliseconds.
+const APART: u64 = 5000;
+
 /// Acquires, refunds, clears and sweeps in random order are answered as plain counters answer.
 pub async fn any_history_is_as_the_counters_say(limiter: &dyn RateLimiter) {
     let charges = charges();
     let mut model = Model::default();
-    let mut now = NOW;
+    let mut latest = NOW;
     for step in 0..600 {
-        now = now + Duration::from_millis(below(9000));
+        latest = latest + Duration::from_millis(below(9000));
+        // Clocks of processes differ.
+        let now = latest - Duration::from_millis(below(APART));
         let some = pick(&charges);
         match below(12) {
             0 => {
@@ -27,7 +32,11 @@ pub async fn any_history_is_as_the_counters_say(limiter: &dyn RateLimiter) {
                     limiter.refund(&granted, at).await.unwrap();
                 }
             }
-            3 => drop(limiter.sweep(now, below(5) as usize).await.unwrap()),
+            3 => {
+                let over_for_all = latest - Duration::from_millis(APART);
+                let limit = below(5) as usize;
+                limiter.sweep(over_for_all, limit).await.unwrap();
+            }
             _ => {
                 let waits = model.waits(&some, now);
                 let decision = limiter.acquire(&some, now).await.unwrap();
