@@ -136,7 +136,8 @@ impl From<RedisError> for Fault {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::PasswordWrong,
             _ if error.is_connection_dropped() => Self::Closed,
-            _ if error.code() == Some("NOAUTH") => Self::PasswordMissing,
+            // To SELECT, too, which is part of signing in.
+            _ if error.to_string().contains("Authentication required") => Self::PasswordMissing,
             _ => Self::Other(error.into()),
         }
     }

@@ -96,6 +96,8 @@ impl Finder {
         match asked.map_err(|_| OpenError::new(seed, Fault::Silent))? {
             Ok(()) => Ok(connection),
             Err(error) => match moved_to(&error) {
+                // A node that does not know what it is called means the host it was asked at.
+                Some(("", port)) => self.open(&seed.at(&seed.host, port), deadline).await,
                 Some((host, port)) => self.open(&seed.at(host, port), deadline).await,
                 None => Err(self.fault(seed, error)),
             },

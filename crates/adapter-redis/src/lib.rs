@@ -18,7 +18,7 @@
 //! Each after the prefix. What stands in braces decides where a Cluster puts a key: the keys of a
 //! port are in one slot, so that a script reaches all it needs. A Cluster spreads ports, not
 //! rows. Scripts touch the keys that are declared to them, and keys whose names they read in
-//! those: of the same slot, as Redis and Valkey allow.
+//! those: of the same slot, as Redis and Valkey allow. They read everything before they write.
 //!
 //! # What stays, and for how long
 //!
@@ -37,7 +37,9 @@
 //! An operation ends within 1.2 s. One that failed for a lost connection or a deadline may have
 //! been carried out, or be carried out later by a server that wakes up: nothing is known to be
 //! written. It is not repeated, unless the server said that another one is the master. The next
-//! operation looks for the master again.
+//! operation looks for the master again, and looks at it as [`Redis::open`] does: one that evicts
+//! keys is not used. While a Cluster moves the slot of a port from node to node, new keys of that
+//! port are unavailable.
 //!
 //! Its futures need a tokio runtime with a timer.
 

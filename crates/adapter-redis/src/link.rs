@@ -9,7 +9,6 @@ use domain::ports::StoreError;
 use parking_lot::RwLock;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::Mutex;
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
@@ -92,10 +91,11 @@ impl Link {
     }
 
     async fn attempt<T: FromRedisValue>(&self, command: &Cmd, deadline: Instant) -> RedisResult<T> {
-        let connection = timeout_at(deadline, self.connection());
-        let connection = connection.await.map_err(late)??;
+        let connection = timeout_at(deadline, self.connection()).await;
+        let connection = connection.map_err(|_| late("the way to the master is not found"))??;
         let answer = timeout_at(deadline, connection.query(command)).await;
-        let answer = answer.map_err(late).flatten();
+        let answer = answer.map_err(|_| late(&format!("{} does not answer", connection.server)));
+        let answer = answer.flatten();
         if answer.as_ref().is_err_and(is_lost) {
             self.forget(&connection);
         }
@@ -142,8 +142,9 @@ impl Link {
     }
 }
 
-fn late(_: Elapsed) -> RedisError {
-    io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into()
+fn late(what: &str) -> RedisError {
+    let text = format!("{what} within {PATIENCE:?}");
+    io::Error::new(io::ErrorKind::TimedOut, text).into()
 }
 
 fn is(error: &RedisError, kind: ServerErrorKind) -> bool {

@@ -1,7 +1,6 @@
 //! A master that dies, or steps down: until another one serves, an operation is unavailable within
 //! 1.5 s; then everything works again, through the stores that were opened before.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use adapter_redis::Redis;
@@ -10,7 +9,7 @@ use domain::ports::CodeStore;
 use servers::{RedisCluster, RedisSentinel};
 
 use crate::faults::works;
-use crate::{on_cluster, on_sentinel};
+use crate::{on_cluster, on_sentinel, redis_cli};
 
 /// How long the servers may take to agree on another master.
 const ELECTION: Duration = Duration::from_secs(15);
@@ -41,12 +40,6 @@ async fn a_cluster_goes_on_when_a_master_was_killed() {
     assert_eq!(CodeStore::get(&redis, code.id).await.unwrap(), Some(code));
     cluster.restart(node);
     assert_eq!(works(&redis).await, [true; 3]);
-}
-
-fn redis_cli(url: &str, arguments: &[&str]) {
-    let mut command = Command::new("redis-cli");
-    let output = command.args(["-u", url]).args(arguments).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "OK");
 }
 
 /// The URL of the replica of a node: in lines of CLUSTER NODES, `id ip:port@bus flags master …`.

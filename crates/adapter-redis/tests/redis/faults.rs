@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use adapter_redis::Redis;
 use conformance::rate_limiter::a_limiter_that_is_down_admits_nothing;
 use conformance::sample::{self, NOW, charge};
-use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, StoreError};
+use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, StoreError, with_causes};
 
 use crate::on;
 
@@ -47,6 +47,9 @@ async fn a_server_that_is_stopped_and_comes_back_empty_is_found_again() {
         assert_eq!(works(&redis).await, NONE);
     }
     a_limiter_that_is_down_admits_nothing(&redis).await;
+    let error = redis.consume(code.id).await.unwrap_err();
+    let named = format!("127.0.0.1:{} refuses connections", server.port());
+    assert!(with_causes(&error).contains(&named), "{error:?}");
     assert!(CodeStore::health(&redis).await.is_err());
     assert!(SessionStore::health(&redis).await.is_err());
     server.restart();
@@ -60,6 +63,9 @@ async fn a_server_that_is_silent_is_waited_for_by_nobody_for_long() {
     let server = servers::Redis::start();
     let redis = Arc::new(on(&server).await);
     server.pause();
+    let error = redis.consume(sample::phone_code().id).await.unwrap_err();
+    let named = format!("127.0.0.1:{} does not answer", server.port());
+    assert!(with_causes(&error).contains(&named), "{error:?}");
     for _ in 0..2 {
         let callers = (0..100).map(|_| {
             let redis = redis.clone();

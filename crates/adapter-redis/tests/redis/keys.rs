@@ -155,6 +155,20 @@ async fn a_counter_stays_until_no_window_looks_at_it() {
 }
 
 #[tokio::test]
+async fn a_counter_that_never_rests_keeps_no_hit_that_no_window_looks_at() {
+    let (server, redis) = alone().await;
+    let charge = charge(&[(3, 60), (5, 600)]);
+    for minutes in (0..100).step_by(4) {
+        let granted = redis
+            .acquire(from_ref(&charge), NOW + minutes * MINUTE)
+            .await;
+        assert_eq!(granted.unwrap(), Decision::Granted);
+    }
+    let (key, _) = &keys(&server)[0];
+    assert_eq!(server.cli(&["ZCARD", key]), "3");
+}
+
+#[tokio::test]
 async fn no_history_of_a_counter_leaves_a_key_for_good() {
     let (server, redis) = alone().await;
     any_history_is_as_the_counters_say(&redis).await;

@@ -14,6 +14,8 @@ mod keys;
 mod laws;
 mod opening;
 
+use std::process::Command;
+
 use adapter_redis::{Redis, Servers, Settings};
 use servers::{RedisCluster, RedisSentinel};
 
@@ -48,4 +50,11 @@ async fn on_sentinel(trio: &RedisSentinel) -> Redis {
         urls: trio.urls(),
     };
     open(&settings(servers, trio.prefix())).await
+}
+
+/// A command to a server that answers OK.
+fn redis_cli(url: &str, arguments: &[&str]) {
+    let mut command = Command::new("redis-cli");
+    let output = command.args(["-u", url]).args(arguments).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "OK");
 }

@@ -10,7 +10,8 @@ use adapter_redis::{Fault, Redis, Servers, Settings};
 use domain::ports::CodeStore;
 use servers::{RedisCluster, RedisSentinel};
 
-use crate::{open, settings};
+use crate::faults::works;
+use crate::{open, redis_cli, settings};
 
 fn single(url: impl ToString) -> Servers {
     Servers::Single(url.to_string())
@@ -253,6 +254,35 @@ async fn a_master_that_no_sentinel_knows_is_named() {
         text.contains("knows no master \"nobody\": correct redis.sentinel.master"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_sentinel_may_do_without_the_masters_password() {
+    let trio = RedisSentinel::start();
+    for sentinel in trio.urls() {
+        redis_cli(
+            &sentinel,
+            &["SENTINEL", "SET", trio.master_name(), "auth-pass", "s3cret"],
+        );
+    }
+    trio.cli(&["CONFIG", "SET", "requirepass", "s3cret"]);
+    let with = |login: &str| {
+        let urls = trio.urls().into_iter();
+        let url = |url: String| format!("{}/2", url.replace("://", &format!("://{login}")));
+        Servers::Sentinel {
+            master: trio.master_name().to_owned(),
+            urls: urls.map(url).collect(),
+        }
+    };
+    let missing = refusal(with("")).await;
+    assert!(missing.contains("asks for a password"), "{missing}");
+    let wrong = refusal(with("default:s3crets@")).await;
+    assert!(
+        wrong.contains("rejects the user or the password"),
+        "{wrong}"
+    );
+    let redis = open(&settings(with("default:s3cret@"), trio.prefix())).await;
+    assert_eq!(works(&redis).await, [true; 3]);
 }
 
 #[tokio::test]
