@@ -80,9 +80,9 @@ pub enum Fault {
         "lacks the schema phone_auth or its latest migrations, and this user may not make them ({0}): run `phone-auth migrate` with a user who owns the database"
     )]
     NotMigrated(String),
-    /// The user may not use the tables.
+    /// The user may not use what is there.
     #[error(
-        "does not let this user use its tables: GRANT USAGE ON SCHEMA phone_auth and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA phone_auth to it"
+        "does not let this user use the schema phone_auth: GRANT it USAGE ON SCHEMA, SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA and EXECUTE ON ALL FUNCTIONS IN SCHEMA phone_auth"
     )]
     Forbidden,
     /// A later version made its schema.

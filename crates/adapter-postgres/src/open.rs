@@ -31,10 +31,12 @@ const HAS_SCHEMA: &str = "SELECT EXISTS (
 
 const APPLIED: &str = "SELECT coalesce(max(version), 0) FROM phone_auth.refinery_schema_history";
 
-const MAY_USE: &str = "SELECT bool_and(has_table_privilege(pg_class.oid, may))
-     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace,
-          unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may
-    WHERE nspname = 'phone_auth' AND relname IN ('codes', 'users', 'sessions', 'counters')";
+const MAY_USE: &str = "SELECT
+    (SELECT bool_and(has_table_privilege(pg_class.oid, may))
+       FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may
+      WHERE relnamespace = 'phone_auth'::regnamespace AND relkind = 'r' AND relname !~ 'history')
+AND (SELECT bool_and(has_function_privilege(pg_proc.oid, 'EXECUTE'))
+       FROM pg_proc WHERE pronamespace = 'phone_auth'::regnamespace)";
 
 /// Whoever waited for a lock has to see what others did meanwhile.
 const ISOLATION: &str = "SELECT current_setting('transaction_isolation')";
