@@ -12,6 +12,7 @@ mod faults;
 mod laws;
 mod locks;
 mod opening;
+mod round_trips;
 mod sharing;
 mod support;
 mod tls;

@@ -1,12 +1,14 @@
 //! TLS: always with the server's certificate and name checked.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use adapter_postgres::{Fault, Postgres, Settings};
 use conformance::sample;
 use domain::ports::CodeStore;
+use servers::psql;
 
-use crate::support::{own_server, settings};
+use crate::support::{own_server, settings, until};
 
 fn server() -> &'static servers::Postgres {
     static SERVER: OnceLock<servers::Postgres> = OnceLock::new();
@@ -86,4 +88,34 @@ async fn a_file_without_authorities_is_refused() {
             "{text}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_statement_that_was_given_up_is_ended_over_tls_too() {
+    const LOCK: &str = "LOCK TABLE phone_auth.codes; SELECT pg_sleep(3)";
+    const LOCKED: &str = "SELECT count(*) FROM pg_locks
+          JOIN pg_database ON pg_database.oid = database AND datname = current_database()
+        WHERE mode = 'AccessExclusiveLock' AND granted";
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let url = server().database();
+    let store = Postgres::open(&trusting(&required(&url), server()))
+        .await
+        .unwrap();
+    let locked = url.clone();
+    let other = tokio::task::spawn_blocking(move || psql(&locked, LOCK));
+    until(async || psql(&url, LOCKED) != "0").await;
+    let code = sample::phone_code();
+    let start = tokio::select! {
+        outcome = store.put(&code) => panic!("it did not wait: {outcome:?}"),
+        () = until(async || psql(&url, WAITING) == "1") => Instant::now(),
+    };
+    until(async || psql(&url, WAITING) == "0").await;
+    let waited = start.elapsed();
+    assert!(
+        waited < Duration::from_millis(800),
+        "it gave up by itself: {waited:?}"
+    );
+    other.await.unwrap();
+    assert_eq!(store.get(code.id).await.unwrap(), None);
 }
