@@ -42,6 +42,24 @@ async fn a_cluster_goes_on_when_a_master_was_killed() {
     assert_eq!(works(&redis).await, [true; 3]);
 }
 
+#[tokio::test]
+async fn a_cluster_goes_on_without_a_master_that_is_silent_and_wakes_up_later() {
+    let cluster = RedisCluster::start();
+    let redis = on_cluster(&cluster).await;
+    let code = sample::phone_code();
+    assert!(redis.put(&code).await.unwrap());
+    cluster.wait_until_whole();
+    let node = cluster.master_of(CODES);
+    cluster.pause(node);
+    until_all_works(&redis).await;
+    assert!(redis.consume(code.id).await.unwrap());
+    cluster.resume(node);
+    for _ in 0..20 {
+        assert_eq!(works(&redis).await, [true; 3]);
+        assert!(!redis.consume(code.id).await.unwrap());
+    }
+}
+
 /// The URL of the replica of a node: in lines of CLUSTER NODES, `id ip:port@bus flags master …`.
 fn replica_of(cluster: &RedisCluster, node: usize) -> String {
     let nodes = cluster.cli(&["CLUSTER", "NODES"]);

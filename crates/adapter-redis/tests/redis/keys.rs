@@ -124,11 +124,13 @@ async fn a_counter_stays_until_no_window_looks_at_it() {
         }
     };
     let later = NOW + 90 * MINUTE;
-    assert_eq!(
-        redis.acquire(from_ref(&dear), NOW).await.unwrap(),
-        Decision::Granted
-    );
+    let acquired = redis.acquire(from_ref(&dear), NOW).await;
+    assert_eq!(acquired.unwrap(), Decision::Granted);
     lives(120 * MINUTE);
+    redis.refund(from_ref(&charge), NOW).await.unwrap();
+    lives(120 * MINUTE);
+    let acquired = redis.acquire(from_ref(&charge), NOW).await;
+    assert_eq!(acquired.unwrap(), Decision::Granted);
     // Another process's clock is behind: the hit that is ahead of it stays its whole window.
     let behind = NOW - 90 * MINUTE;
     assert_eq!(
@@ -202,6 +204,20 @@ async fn a_code_stays_taken_for_longer_than_its_session_stays() {
     }
     assert!(redis.revoke(session.id, NOW).await.unwrap());
     lives(Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_session_does_not_take_the_place_of_another() {
+    let (_server, redis) = alone().await;
+    let session = sample::session();
+    let same_id = UserSession {
+        id: session.id,
+        ..sample::session()
+    };
+    assert_eq!(redis.insert(&session, 20).await.unwrap(), Inserted::Stored);
+    assert_ne!(redis.insert(&same_id, 20).await.unwrap(), Inserted::Stored);
+    let held = SessionStore::get(&redis, session.id).await.unwrap();
+    assert_eq!(held, Some(session));
 }
 
 #[tokio::test]
