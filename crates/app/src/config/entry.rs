@@ -75,6 +75,11 @@ impl Entry {
         }
     }
 
+    /// A list, or a text as a list of one.
+    pub(super) fn one_or_more(&self) -> Option<Vec<String>> {
+        self.list().or_else(|| Some(vec![self.text()?]))
+    }
+
     /// The value in one line.
     pub(super) fn shown(&self) -> String {
         match &self.value {

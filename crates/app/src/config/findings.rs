@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::MOST_WAITS;
-use super::{Config, Fault, Layer, RingSource, Store};
+use super::{Config, Fault, Layer, RedisServers, RingSource, Store};
 use crate::keyring::KeyRing;
 
 /// What the carriers allow: one message a minute to one phone.
@@ -18,6 +18,7 @@ pub fn findings(config: &Config, ring: &KeyRing) -> Vec<Fault> {
     found.keys(ring);
     found.listeners();
     found.stores();
+    found.redis();
     found.gateways();
     found.test_numbers();
     found.resend_wait();
@@ -78,6 +79,25 @@ impl Findings<'_> {
                 let text = "is \"memory\", which forgets everything at a restart: write \"sqlite\"";
                 self.add(&format!("stores.{port}"), text);
             }
+        }
+    }
+
+    fn redis(&mut self) {
+        let Some(redis) = &self.config.redis else {
+            return;
+        };
+        let (key, urls) = match &redis.servers {
+            RedisServers::Single(url) => ("redis.url", std::slice::from_ref(url)),
+            RedisServers::Cluster(urls) => ("redis.cluster_urls", &urls[..]),
+            RedisServers::Sentinel { urls, .. } => ("redis.sentinel.urls", &urls[..]),
+        };
+        if urls
+            .iter()
+            .any(|url| !url.is_loopback() && !url.has_password())
+        {
+            let text = "is without a password, so whoever reaches it signs in as anybody: set \
+                        requirepass or an ACL user there, and write redis://USER:PASSWORD@HOST";
+            self.add(key, text);
         }
     }
 

@@ -10,7 +10,10 @@ mod findings;
 mod layers;
 mod policy;
 mod reader;
+mod secrets;
 mod sections;
+mod server_url;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -30,6 +33,7 @@ pub use self::fault::{Fault, Faults};
 pub use self::findings::findings;
 pub use self::layers::{Layer, Sources};
 pub use self::reader::Setting;
+pub use self::server_url::ServerUrl;
 pub use self::values::Origin;
 
 /// What an installation is for.
@@ -58,6 +62,10 @@ pub struct Config {
     pub stores: Stores,
     /// The SQLite database.
     pub sqlite_path: PathBuf,
+    /// How to reach PostgreSQL, if a port is there.
+    pub postgres: Option<Postgres>,
+    /// How to reach Redis, if a port is there.
+    pub redis: Option<Redis>,
     /// Gateways and the way to them.
     pub sms: Sms,
     /// What access tokens say, and how they are signed.
@@ -97,13 +105,80 @@ pub enum RingSource {
     File(PathBuf),
 }
 
-/// The adapters of this build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the rows of a port are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Store {
     /// This process; gone when it ends.
     Memory,
     /// One file.
     Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+    /// Redis or Valkey, for what is short-lived.
+    Redis,
+}
+
+impl Store {
+    /// Every store.
+    pub const ALL: [Self; 4] = [Self::Memory, Self::Sqlite, Self::Postgres, Self::Redis];
+
+    /// Its name in the configuration, and that of its cargo feature.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// Whether it is part of this build.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::Sqlite => cfg!(feature = "sqlite"),
+            Self::Postgres => cfg!(feature = "postgres"),
+            Self::Redis => cfg!(feature = "redis"),
+        }
+    }
+}
+
+/// How to reach PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// The server and its database.
+    pub url: ServerUrl,
+    /// Connections of this process, at most.
+    pub pool: usize,
+    /// Whom its certificate has to be from; the system's authorities if left out.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How to reach Redis.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// The servers.
+    pub servers: RedisServers,
+    /// What every key starts with, so that services can share a server.
+    pub prefix: String,
+    /// Whom its certificate has to be from; the system's authorities if left out.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What sort of Redis it is.
+#[derive(Debug, Clone)]
+pub enum RedisServers {
+    /// One server.
+    Single(ServerUrl),
+    /// A cluster, by some of its nodes.
+    Cluster(Vec<ServerUrl>),
+    /// A master that sentinels watch.
+    Sentinel {
+        /// The master's name.
+        master: String,
+        /// The sentinels.
+        urls: Vec<ServerUrl>,
+    },
 }
 
 /// Which adapter serves each port.
@@ -128,6 +203,11 @@ impl Stores {
             ("sessions", self.sessions),
             ("users", self.users),
         ]
+    }
+
+    /// Whether it serves a port.
+    pub fn uses(&self, store: Store) -> bool {
+        self.by_name().iter().any(|(_, used)| *used == store)
     }
 }
 

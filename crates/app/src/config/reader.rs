@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Value;
-use zeroize::Zeroizing;
 
-use super::entry::{Entry, Secret};
+use super::entry::Entry;
 use super::fault::{Fault, Faults, closest};
 use super::layers::{Entries, Layer, dotted, segments, variable_of_key};
+use super::server_url::without_credentials;
 use super::values::{duration, one_of, within};
 
 /// One line of the effective configuration.
@@ -32,19 +32,14 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Where a secret is given.
-pub(super) enum Place {
-    Here,
-    File,
-    Nowhere,
-}
-
 /// Hands out each value once asked for, and remembers what was asked for and what was wrong.
 pub(super) struct Reader {
     entries: Entries,
-    faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
     known: BTreeSet<String>,
-    hidden: BTreeSet<String>,
+    pub(super) hidden: BTreeSet<String>,
+    /// Hidden too, but for the server that they name.
+    pub(super) urls: BTreeSet<String>,
 }
 
 impl Reader {
@@ -54,10 +49,11 @@ impl Reader {
             faults,
             known: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            urls: BTreeSet::new(),
         }
     }
 
-    fn entry(&mut self, key: &str) -> Option<Entry> {
+    pub(super) fn entry(&mut self, key: &str) -> Option<Entry> {
         self.known.insert(key.to_owned());
         self.entries.get(key).cloned()
     }
@@ -137,49 +133,19 @@ impl Reader {
         })
     }
 
-    /// A secret, or what is in the file that the key with `_file` added names; `None` in `Some` if
-    /// neither is there.
-    pub(super) fn secret(&mut self, key: &str) -> Option<Option<Secret>> {
-        match self.place(key)? {
-            Place::Here => self.optional(key, "a text", |e| e.scalar().map(Secret::new)),
-            Place::File => self.secret_file(&format!("{key}_file")).map(Some),
-            Place::Nowhere => Some(None),
+    /// A section of something that may be unused: its faults are nobody's then.
+    pub(super) fn section_if<T>(
+        &mut self,
+        used: bool,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let faults = self.faults.len();
+        let section = read(self);
+        if used {
+            return section.map(Some);
         }
-    }
-
-    /// Whether a secret is given itself or by a file, whichever came later.
-    pub(super) fn place(&mut self, key: &str) -> Option<Place> {
-        self.hidden.insert(key.to_owned());
-        let file_key = format!("{key}_file");
-        let rank = |entry: Option<Entry>| entry.map(|entry| entry.layer.rank());
-        match (rank(self.entry(key)), rank(self.entry(&file_key))) {
-            (None, None) => Some(Place::Nowhere),
-            (here, file) if here > file => Some(Place::Here),
-            (here, file) if here < file => Some(Place::File),
-            _ => {
-                self.refuse(
-                    key,
-                    format!("stands beside {file_key}: write one of the two"),
-                );
-                None
-            }
-        }
-    }
-
-    fn secret_file(&mut self, key: &str) -> Option<Secret> {
-        let path = self.path(key)?;
-        match std::fs::read_to_string(&path).map(Zeroizing::new) {
-            Ok(text) if !text.trim_end().is_empty() => Some(Secret::new(text.trim_end().into())),
-            Ok(_) => {
-                self.refuse_value(key, "the file is empty: write the secret into it");
-                None
-            }
-            Err(e) => {
-                let why = format!("{e}: name a text file that this user may read");
-                self.refuse_value(key, &why);
-                None
-            }
-        }
+        self.faults.truncate(faults);
+        Some(None)
     }
 
     /// The names below a section, such as those of the gateways below `sms.gateways`.
@@ -225,6 +191,13 @@ impl Reader {
 
     fn shown(&self, key: &str) -> String {
         match self.entries.get(key) {
+            Some(entry) if self.urls.contains(key) => {
+                let urls = entry.one_or_more().unwrap_or_default();
+                let urls = urls
+                    .iter()
+                    .map(|url| format!("{:?}", without_credentials(url)));
+                urls.collect::<Vec<_>>().join(", ")
+            }
             Some(_) if self.hidden.contains(key) => "(hidden)".to_owned(),
             Some(entry) => entry.shown(),
             None => "left out".to_owned(),

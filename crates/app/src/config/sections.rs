@@ -12,11 +12,10 @@ use tracing_subscriber::EnvFilter;
 use super::entry::{Entry, Secret};
 use super::layers::dotted;
 use super::policy;
-use super::reader::{Place, Reader};
+use super::reader::Reader;
+use super::secrets::Place;
 use super::values::{DAY, MINUTE, Origin, looks_like_a_code, network, one_of};
-use super::{
-    Config, Gateway, Log, LogFormat, Profile, RingSource, Server, Sms, Store, Stores, Tokens,
-};
+use super::{Config, Gateway, Log, LogFormat, Profile, RingSource, Server, Sms, Tokens, stores};
 use crate::system::SystemClock;
 
 /// Reads every field before it gives up on one, so that all faults are found. A value may use the
@@ -34,16 +33,16 @@ pub(super) fn read(r: &mut Reader) -> Option<Config> {
         ("development", Profile::Development),
         ("production", Profile::Production),
     ];
-    // So that a file written for a build with these stores can be read by this one.
-    let _ = (r.secret("postgres.url"), r.secret("redis.url"));
     all_of!(Config {
         profile: r.choice("profile", &profiles),
         server: server(r),
         data_dir: data_dir(r),
         keys: ring(r),
         policy: policy::read(r, server.as_ref().map(|server| &server.public_origin)),
-        stores: stores(r),
+        stores: stores::read(r),
         sqlite_path: r.path("sqlite.path"),
+        postgres: stores::postgres(r, stores.as_ref()),
+        redis: stores::redis(r, stores.as_ref()),
         sms: sms(r),
         tokens: tokens(r),
         log: log(r),
@@ -119,33 +118,6 @@ fn ring(r: &mut Reader) -> Option<RingSource> {
         Place::Here => r.secret("keys.ring")?.map(RingSource::Text),
         _ => r.path("keys.ring_file").map(RingSource::File),
     }
-}
-
-fn stores(r: &mut Reader) -> Option<Stores> {
-    all_of!(Stores {
-        codes: store(r, "stores.codes"),
-        rate_limits: store(r, "stores.rate_limits"),
-        sessions: store(r, "stores.sessions"),
-        users: store(r, "stores.users"),
-    })
-}
-
-fn store(r: &mut Reader, key: &str) -> Option<Store> {
-    let known = [("memory", Store::Memory), ("sqlite", Store::Sqlite)];
-    let built = if cfg!(feature = "sqlite") {
-        &known[..]
-    } else {
-        &known[..1]
-    };
-    let words = one_of(built.iter().map(|(word, _)| *word));
-    let want = format!("{words}, the stores of this build");
-    r.get(key, &want, |e| {
-        let text = e.text()?;
-        built
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, store)| *store)
-    })
 }
 
 fn sms(r: &mut Reader) -> Option<Sms> {

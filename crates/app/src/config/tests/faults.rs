@@ -44,8 +44,10 @@ code.tries=11
     cannot be "11": write a whole number from 1 to 10
 code.resend_after=60s,0s
     cannot be "60s,0s": write a list of 1 to 10 durations from 1s to 1h, such as ["60s", "5m"]
-stores.codes=postgres
-    cannot be "postgres": write "memory" or "sqlite", the stores of this build
+stores.codes=oracle
+    cannot be "oracle": write "memory", "sqlite", "postgres" or "redis"
+stores.users=redis
+    cannot be "redis": it may lose what it holds, and users have to stay: write "memory", "sqlite" or "postgres"
 sms.route=hook
     cannot be "hook": there is no section [sms.gateways.hook]: add it, or write "stub"
 sms.route=
@@ -121,7 +123,7 @@ fn faults_of_all_layers_are_told_at_once() {
 code.length (file my.toml) cannot be 5: write a whole number from 6 to 10
 code.tries (environment PHONE_AUTH__CODE__TRIES) cannot be "11": write a whole number from 1 to 10
 server.bind (command line) cannot be "here": write an address and a port, such as "127.0.0.1:8080"
-stores.users (file my.toml) cannot be "oracle": write "memory" or "sqlite", the stores of this build"#;
+stores.users (file my.toml) cannot be "oracle": write "memory", "sqlite" or "postgres""#;
     assert_eq!(faults(&sources), expected.trim_start());
 }
 

@@ -6,6 +6,7 @@ use super::*;
 mod faults;
 mod layers;
 mod production;
+mod servers;
 
 fn flags(pairs: &[(&str, &str)]) -> Sources {
     let flags = pairs

@@ -83,6 +83,26 @@ fn every_weakness_is_found_with_its_remedy() {
 }
 
 #[test]
+fn a_redis_without_a_password_is_found_where_others_may_reach_it() {
+    let with = |key, urls| found(&[("stores.codes", "redis"), (key, urls)], &sound_ring());
+    for (key, urls) in [
+        ("redis.url", "redis://127.0.0.1:6379"),
+        ("redis.url", "redis://:secret@redis"),
+        ("redis.cluster_urls", "redis://u:p@a,redis://localhost:1"),
+    ] {
+        assert_eq!(with(key, urls), Vec::<String>::new(), "{urls}");
+    }
+    for (key, urls) in [
+        ("redis.url", "redis://redis"),
+        ("redis.cluster_urls", "redis://u:p@a,redis://b"),
+    ] {
+        let remedy = "is without a password, so whoever reaches it signs in as anybody: set \
+                      requirepass or an ACL user there, and write redis://USER:PASSWORD@HOST";
+        assert_eq!(with(key, urls), [format!("{key} (command line) {remedy}")]);
+    }
+}
+
+#[test]
 fn operations_may_be_public_when_told_so() {
     let told = [
         ("server.ops_bind", "0.0.0.0:9090"),
