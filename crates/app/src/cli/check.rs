@@ -21,7 +21,7 @@ pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
             Profile::Development => say("weak  ", "profile", &finding)?,
         }
     }
-    let pending = stores::pending_migrations(config)?;
+    let pending = stores::pending_migrations(config).await?;
     for (store, steps) in &pending {
         if *steps > 0 {
             let missing = format!(
@@ -33,7 +33,7 @@ pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
     if pending.iter().any(|(_, steps)| *steps > 0) {
         return report.finish();
     }
-    let wired = wiring::wire(config, &ring, given)?;
+    let wired = wiring::wire(config, &ring, given).await?;
     for (part, health) in start::health(&wired.auth).await {
         report.line(part, health.map(|()| "answers".to_owned()))?;
     }

@@ -121,7 +121,7 @@ fn run(cli: &Cli, given: &Overrides) -> Outcome {
         }
         Some(Command::Config) => show(&config),
         Some(Command::Check) => block_on(check::run(&config, given))?,
-        Some(Command::Migrate) => migrate(&config),
+        Some(Command::Migrate) => block_on(migrate(&config))?,
         Some(Command::Keys(keys)) => keys.run(&config, given),
         Some(Command::Users(users)) => block_on(users.run(&config, given))?,
         Some(Command::Sms(sms)) => block_on(sms.run(&config, given))?,
@@ -151,9 +151,9 @@ fn show(config: &Config) -> Outcome {
     Ok(())
 }
 
-fn migrate(config: &Config) -> Outcome {
+async fn migrate(config: &Config) -> Outcome {
+    let stores = wiring::stores::migrate(config).await?;
     let mut out = std::io::stdout().lock();
-    let stores = wiring::stores::migrate(config)?;
     if stores.is_empty() {
         writeln!(out, "no configured store has a schema")?;
     }

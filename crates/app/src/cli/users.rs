@@ -38,10 +38,12 @@ impl Users {
         let in_memory = [config.stores.users, config.stores.sessions].contains(&Store::Memory);
         if in_memory && given.users.is_none() {
             let said = "users and sessions are kept in the memory of the serving process, so there \
-                        is nothing to see from here: set stores.users and stores.sessions to sqlite";
+                        is nothing to see from here: set stores.users and stores.sessions to another store";
             return Err(Failure::Said(said.to_owned()));
         }
-        let auth = wiring::wire(config, &start::key_ring(config, given)?, given)?.auth;
+        let auth = wiring::wire(config, &start::key_ring(config, given)?, given)
+            .await?
+            .auth;
         let mut out = std::io::stdout();
         match self {
             Self::Show { phone } => {

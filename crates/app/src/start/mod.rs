@@ -132,7 +132,7 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         jobs,
         outbox,
         issuer,
-    } = wiring::wire(&config, &ring, given)?;
+    } = wiring::wire(&config, &ring, given).await?;
     let state = AppState {
         auth: Arc::clone(&auth),
         trusted_proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),

@@ -1,5 +1,6 @@
 //! From a configuration to a running set of ports. The only place that names adapters.
 
+mod adapters;
 pub(crate) mod gateways;
 pub(crate) mod stores;
 
@@ -44,14 +45,14 @@ pub(crate) fn entropy(given: &Overrides) -> Arc<dyn Entropy> {
 }
 
 /// Opens every adapter that the configuration names and was not given.
-pub(crate) fn wire(
+pub(crate) async fn wire(
     config: &Config,
     ring: &KeyRing,
     given: &Overrides,
 ) -> Result<Wired, StartError> {
     let (clock, entropy) = (clock(given), entropy(given));
     let now = clock.now();
-    let stores = stores::open(config, given)?;
+    let stores = stores::open(config, given).await?;
     let Gateways { sms, outbox } = gateways::open(config, given, &clock)?;
     let (queue, jobs) = dispatcher::queue(config.sms.queue);
     let (issuer, tokens): (_, Arc<dyn TokenIssuer>) = match &given.tokens {

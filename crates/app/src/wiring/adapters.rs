@@ -1,0 +1,220 @@
+//! How each store's adapter is opened. A new one is an arm here, and a word in the configuration.
+
+use std::sync::Arc;
+
+use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
+use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, UserRepo};
+
+use crate::config::{Config, Store};
+use crate::start::StartError;
+
+/// The ports of an adapter that is open.
+#[derive(Clone)]
+pub(super) struct Adapter {
+    pub(super) codes: Arc<dyn CodeStore>,
+    pub(super) limiter: Arc<dyn RateLimiter>,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    users: Option<Arc<dyn UserRepo>>,
+}
+
+impl Adapter {
+    fn memory() -> Self {
+        Self {
+            codes: Arc::new(MemoryCodeStore::default()),
+            limiter: Arc::new(MemoryRateLimiter::default()),
+            sessions: Arc::new(MemorySessionStore::default()),
+            users: Some(Arc::new(MemoryUserRepo::default())),
+        }
+    }
+
+    /// Of a store for what is short-lived.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+    fn without_users<T: CodeStore + RateLimiter + SessionStore + 'static>(store: Arc<T>) -> Self {
+        Self {
+            codes: store.clone(),
+            limiter: store.clone(),
+            sessions: store,
+            users: None,
+        }
+    }
+
+    /// Of a store that serves every port.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    fn complete<T>(store: T) -> Self
+    where
+        T: CodeStore + RateLimiter + SessionStore + UserRepo + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            users: Some(store.clone()),
+            ..Self::without_users(store)
+        }
+    }
+
+    /// The configuration names no other store for users than one that has them.
+    pub(super) fn users(self) -> Result<Arc<dyn UserRepo>, StartError> {
+        let missing = || {
+            failed(
+                Store::Redis,
+                "it keeps no users: choose another for stores.users",
+            )
+        };
+        self.users.ok_or_else(missing)
+    }
+}
+
+/// Opens a store's adapter.
+pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, StartError> {
+    match store {
+        Store::Memory => Ok(Adapter::memory()),
+        #[cfg(feature = "sqlite")]
+        Store::Sqlite => sqlite::open(config).map(Adapter::complete),
+        #[cfg(feature = "postgres")]
+        Store::Postgres => postgres::open(config).await.map(Adapter::complete),
+        #[cfg(feature = "redis")]
+        Store::Redis => redis::open(config)
+            .await
+            .map(Arc::new)
+            .map(Adapter::without_users),
+        #[allow(unreachable_patterns, reason = "where every store is built")]
+        store => Err(missing(store)),
+    }
+}
+
+/// How many steps its schema lacks, if it has one.
+pub(super) async fn pending(store: Store, config: &Config) -> Result<Option<usize>, StartError> {
+    match store {
+        #[cfg(feature = "sqlite")]
+        Store::Sqlite => sqlite::pending(config).map(Some),
+        #[cfg(feature = "postgres")]
+        Store::Postgres => postgres::pending(config).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Brings its schema up to date, if it has one, and says how many steps that took.
+pub(super) async fn migrate(store: Store, config: &Config) -> Result<Option<usize>, StartError> {
+    match store {
+        #[cfg(feature = "sqlite")]
+        Store::Sqlite => sqlite::migrate(config).map(Some),
+        #[cfg(feature = "postgres")]
+        Store::Postgres => postgres::migrate(config).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn failed(store: Store, source: impl Into<Source>) -> StartError {
+    StartError::Store {
+        name: store.as_str(),
+        source: source.into(),
+    }
+}
+
+/// The configuration names only stores of this build, and has a section for each that it names.
+fn missing(store: Store) -> StartError {
+    failed(
+        store,
+        "the configuration has no such store: run `phone-auth config`",
+    )
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::fs::DirBuilder;
+    use std::os::unix::fs::DirBuilderExt;
+
+    use adapter_sqlite::Sqlite;
+
+    use super::{Config, StartError, Store, failed};
+
+    pub(super) fn open(config: &Config) -> Result<Sqlite, StartError> {
+        make_folder(config)?;
+        Sqlite::open(&config.sqlite_path).map_err(|e| failed(Store::Sqlite, e))
+    }
+
+    pub(super) fn pending(config: &Config) -> Result<usize, StartError> {
+        Sqlite::pending(&config.sqlite_path).map_err(|e| failed(Store::Sqlite, e))
+    }
+
+    pub(super) fn migrate(config: &Config) -> Result<usize, StartError> {
+        make_folder(config)?;
+        Sqlite::migrate(&config.sqlite_path).map_err(|e| failed(Store::Sqlite, e))
+    }
+
+    /// A folder that only its owner may look into, with its parents, unless it is there.
+    fn make_folder(config: &Config) -> Result<(), StartError> {
+        let folder = config.sqlite_path.parent();
+        let Some(folder) = folder.filter(|f| !f.as_os_str().is_empty() && !f.is_dir()) else {
+            return Ok(());
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| StartError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use adapter_postgres::{Postgres, Settings};
+
+    use super::{Config, StartError, Store, failed, missing};
+
+    fn settings(config: &Config) -> Result<Settings, StartError> {
+        let section = config.postgres.as_ref();
+        let section = section.ok_or_else(|| missing(Store::Postgres))?;
+        Ok(Settings {
+            url: section.url.expose().to_owned(),
+            pool: section.pool,
+            ca_file: section.ca_file.clone(),
+        })
+    }
+
+    pub(super) async fn open(config: &Config) -> Result<Postgres, StartError> {
+        let opened = Postgres::open(&settings(config)?).await;
+        opened.map_err(|e| failed(Store::Postgres, e))
+    }
+
+    pub(super) async fn pending(config: &Config) -> Result<usize, StartError> {
+        let pending = Postgres::pending(&settings(config)?).await;
+        pending.map_err(|e| failed(Store::Postgres, e))
+    }
+
+    pub(super) async fn migrate(config: &Config) -> Result<usize, StartError> {
+        let applied = Postgres::migrate(&settings(config)?).await;
+        applied.map_err(|e| failed(Store::Postgres, e))
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use adapter_redis::{Redis, Servers, Settings};
+
+    use super::{Config, StartError, Store, failed, missing};
+    use crate::config::{RedisServers, ServerUrl};
+
+    fn settings(config: &Config) -> Result<Settings, StartError> {
+        let section = config.redis.as_ref();
+        let section = section.ok_or_else(|| missing(Store::Redis))?;
+        let text = |url: &ServerUrl| url.expose().to_owned();
+        let texts = |urls: &[ServerUrl]| urls.iter().map(text).collect();
+        Ok(Settings {
+            servers: match &section.servers {
+                RedisServers::Single(url) => Servers::Single(text(url)),
+                RedisServers::Cluster(urls) => Servers::Cluster(texts(urls)),
+                RedisServers::Sentinel { master, urls } => Servers::Sentinel {
+                    master: master.clone(),
+                    urls: texts(urls),
+                },
+            },
+            prefix: section.prefix.clone(),
+            ca_file: section.ca_file.clone(),
+        })
+    }
+
+    pub(super) async fn open(config: &Config) -> Result<Redis, StartError> {
+        let opened = Redis::open(&settings(config)?).await;
+        opened.map_err(|e| failed(Store::Redis, e))
+    }
+}
