@@ -59,7 +59,7 @@ impl Builder {
     setters! {
         /// Your store of issued codes.
         codes: CodeStore,
-        /// Your limits.
+        /// Your limits: all of them, the failure budget of each phone too.
         rate_limits: RateLimiter,
         /// Your store of sessions.
         sessions: SessionStore,

@@ -2,6 +2,7 @@
 
 mod adapters;
 pub(crate) mod gateways;
+mod limits;
 pub(crate) mod stores;
 
 use std::sync::Arc;

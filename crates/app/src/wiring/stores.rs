@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::ports::{CodeStore, RateLimiter, SessionStore, UserRepo};
 
 use super::adapters::{self, Adapter};
+use super::limits::SplitLimits;
 use crate::builder::Overrides;
 use crate::config::{Config, Store};
 use crate::start::StartError;
@@ -35,7 +36,10 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
     }
     Ok(Stores {
         codes: port!(codes, codes),
-        limiter: port!(rate_limits, limiter),
+        limiter: match &given.rate_limits {
+            Some(limiter) => Arc::clone(limiter),
+            None => opened.limiter(given).await?,
+        },
         sessions: port!(sessions, sessions),
         users: match &given.users {
             Some(users) => Arc::clone(users),
@@ -58,6 +62,18 @@ impl Opened<'_> {
         let adapter = adapters::open(store, self.config).await?;
         self.adapters.insert(store, adapter.clone());
         Ok(adapter)
+    }
+
+    /// The limits, with the phone's failure budget where the users are: unless these are in memory
+    /// or not ours to know.
+    async fn limiter(&mut self, given: &Overrides) -> Result<Arc<dyn RateLimiter>, StartError> {
+        let (rate_limits, users) = (self.config.stores.rate_limits, self.config.stores.users);
+        let limits = self.at(rate_limits).await?.limiter;
+        if users == rate_limits || users == Store::Memory || given.users.is_some() {
+            return Ok(limits);
+        }
+        let beside_users = self.at(users).await?.limiter;
+        Ok(Arc::new(SplitLimits::new(beside_users, limits)))
     }
 }
 

@@ -1,0 +1,176 @@
+//! Over two stores the laws of one hold, but for one of their races: see ADR 7.
+
+use std::time::Duration;
+
+use adapter_memory::MemoryRateLimiter;
+use conformance::sample::{NOW, charge};
+
+use super::*;
+
+/// By key, so that every law's charges are on both stores.
+fn split(beside_users: Arc<dyn RateLimiter>, others: Arc<dyn RateLimiter>) -> SplitLimits {
+    SplitLimits {
+        is_beside_users: |charge| charge.key.as_bytes()[0] % 2 == 0,
+        ..SplitLimits::new(beside_users, others)
+    }
+}
+
+fn memory() -> Arc<dyn RateLimiter> {
+    Arc::new(MemoryRateLimiter::default())
+}
+
+/// The laws, but for the race in which every call needs the last room of both stores.
+macro_rules! laws_of_two_stores {
+    ($port:ident, $tests:ident, $open:expr, laws: $laws:tt, races: [
+        $within:ident,
+        $all_or_none:ident,
+        charges_in_any_order_do_not_wait_for_each_other,
+        $refunds:ident,
+    ]) => {
+        conformance::test_laws! {
+            $port, $tests, $open, laws: $laws, races: [$within, $all_or_none, $refunds,]
+        }
+    };
+}
+
+async fn in_memory() -> Arc<dyn RateLimiter> {
+    Arc::new(split(memory(), memory()))
+}
+conformance::rate_limiter_laws!([laws_of_two_stores] rate_limiter, laws_in_memory, in_memory);
+
+#[cfg(feature = "sqlite")]
+async fn on_a_file() -> Arc<dyn RateLimiter> {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    thread_local! {
+        // A test has a thread of its own, and takes its folder with it.
+        static FOLDER: tempfile::TempDir = tempfile::tempdir().unwrap();
+    }
+    static FILES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{}.db", FILES.fetch_add(1, Ordering::Relaxed));
+    let path = FOLDER.with(|folder| folder.path().join(name));
+    let file = adapter_sqlite::Sqlite::open(path).unwrap();
+    Arc::new(split(Arc::new(file), memory()))
+}
+#[cfg(feature = "sqlite")]
+conformance::rate_limiter_laws!([laws_of_two_stores] rate_limiter, laws_on_a_file, on_a_file);
+
+/// A failure of a phone and one of its caller's address, of which so many fit.
+fn failures(of_phone: u32, of_address: u32) -> [Charge; 2] {
+    let failure = |scope, count| Charge {
+        scope,
+        ..charge(&[(count, 3600)])
+    };
+    [
+        failure(Scope::FailuresPerPhone, of_phone),
+        failure(Scope::FailuresPerAddress, of_address),
+    ]
+}
+
+async fn granted(limiter: &dyn RateLimiter, charges: &[Charge]) -> bool {
+    limiter.acquire(charges, NOW).await.unwrap() == Decision::Granted
+}
+
+/// What a single store does not do: refuse a call for the room that another one gives back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_that_race_for_the_last_room_of_both_stores_never_get_more_and_lose_nothing() {
+    for _ in 0..100 {
+        let limiter = in_memory().await;
+        let (both, calls) = (failures(3, 3), 8);
+        let racing = (0..calls).map(|_| {
+            let (limiter, both) = (limiter.clone(), both.clone());
+            tokio::spawn(async move { granted(&*limiter, &both).await })
+        });
+        let mut won = 0;
+        for call in racing.collect::<Vec<_>>() {
+            won += usize::from(call.await.unwrap());
+        }
+        assert!(won <= 3, "{won} of 3");
+        for _ in won..3 {
+            assert!(granted(&*limiter, &both).await, "{won} were granted");
+        }
+        for charge in &both {
+            assert!(!granted(&*limiter, std::slice::from_ref(charge)).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_failures_of_a_phone_are_beside_the_users_and_nothing_else_is() {
+    let (beside_users, others) = (memory(), memory());
+    let limiter = SplitLimits::new(beside_users.clone(), others.clone());
+    let [of_phone, of_address] = failures(1, 1);
+    let both = [of_phone.clone(), of_address.clone()];
+    assert!(granted(&limiter, &both).await);
+    assert!(!granted(&*beside_users, std::slice::from_ref(&of_phone)).await);
+    assert!(!granted(&*others, std::slice::from_ref(&of_address)).await);
+    assert!(granted(&*beside_users, &[of_address]).await);
+    assert!(granted(&*others, &[of_phone]).await);
+}
+
+struct Down;
+
+#[async_trait]
+impl RateLimiter for Down {
+    async fn acquire(&self, _: &[Charge], _: Timestamp) -> Result<Decision, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn refund(&self, _: &[Charge], _: Timestamp) -> Result<(), StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn clear(&self, _: &[CounterKey]) -> Result<(), StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn sweep(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+}
+
+#[tokio::test]
+async fn where_one_store_is_down_nothing_is_granted_and_the_other_is_not_charged() {
+    let down = || Arc::new(Down);
+    let up = memory();
+    for limiter in [
+        SplitLimits::new(down(), up.clone()),
+        SplitLimits::new(up.clone(), down()),
+    ] {
+        let both = failures(1, 1);
+        for _ in 0..2 {
+            let unavailable = limiter.acquire(&both, NOW).await;
+            assert!(
+                matches!(unavailable, Err(StoreError::Unavailable(_))),
+                "{unavailable:?}"
+            );
+        }
+        for charge in &both {
+            assert!(
+                granted(&*up, std::slice::from_ref(charge)).await,
+                "it was charged"
+            );
+        }
+        assert!(limiter.refund(&both, NOW).await.is_err());
+        assert!(limiter.clear(&[both[0].key]).await.is_err());
+        assert!(limiter.health().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn where_one_store_is_down_the_other_is_swept() {
+    let up = memory();
+    let over = NOW + Duration::from_secs(3600);
+    for limiter in [
+        SplitLimits::new(Arc::new(Down), up.clone()),
+        SplitLimits::new(up.clone(), Arc::new(Down)),
+    ] {
+        assert!(granted(&*up, &[charge(&[(1, 3600)])]).await);
+        assert!(limiter.sweep(over, 10).await.is_err());
+        assert_eq!(up.sweep(over, 10).await.unwrap(), 0, "it was not swept");
+    }
+}
