@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::auth::AuthError;
 
+use crate::http::deadline::Late;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::http::short::Outcome;
 
@@ -74,9 +75,7 @@ impl Problem {
     pub(crate) fn late() -> Self {
         let detail = "No answer in time. The call may still take effect.";
         let problem = Self::new(ProblemCode::Unavailable, detail);
-        problem
-            .retry_after(TRY_AGAIN)
-            .caused_by("a use case went past its deadline")
+        problem.retry_after(TRY_AGAIN).caused_by(Late)
     }
 }
 

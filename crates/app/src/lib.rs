@@ -1,6 +1,8 @@
 //! The actix-web app: config, wiring, handlers, pages, telemetry.
 
 mod builder;
+#[cfg(test)]
+mod captured;
 mod cli;
 pub mod config;
 mod dispatcher;
@@ -11,6 +13,7 @@ mod pages;
 mod start;
 mod system;
 mod telemetry;
+mod watch;
 mod wiring;
 
 pub use builder::Builder;

@@ -170,7 +170,13 @@ fn log(event: &Event) {
             tracing::info!(target: "audit", %user, sessions, "signed out");
         }
         Event::UserDeleted { user } => tracing::info!(target: "audit", %user, "user deleted"),
-        Event::Trouble { part, error } => {
+        // The store's watch has told of it.
+        Event::Trouble {
+            part,
+            error,
+            outage: true,
+        } => tracing::debug!(part = part.as_str(), %error, "an outage behind an answer"),
+        Event::Trouble { part, error, .. } => {
             tracing::error!(part = part.as_str(), %error, "something failed behind an answer");
         }
     }

@@ -79,5 +79,7 @@ pub enum Event {
         part: Part,
         /// Why.
         error: String,
+        /// Whether a store could not answer, so that others fail in the same way.
+        outage: bool,
     },
 }

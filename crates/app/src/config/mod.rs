@@ -94,6 +94,8 @@ pub struct Server {
     pub docs: bool,
     /// Threads of the public listener.
     pub workers: usize,
+    /// How long it still serves when it is told to end.
+    pub drain: Duration,
 }
 
 /// Where the key ring is.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapter_jwt::Algorithm;
 use adapter_sms::Context;
@@ -84,6 +85,7 @@ fn server(r: &mut Reader) -> Option<Server> {
         short_contract: r.flag("server.short_contract"),
         docs: r.flag("server.docs"),
         workers: r.integer("server.workers", 1..=1024),
+        drain: r.duration("server.drain", Duration::ZERO..=5 * MINUTE),
     })?;
     if server.bind == server.ops_bind && server.bind.port() != 0 {
         r.refuse_value(

@@ -32,6 +32,12 @@ impl ServerUrl {
         rest.rsplit_once('@').unwrap_or(("", rest))
     }
 
+    /// The server and what is asked for on it: `HOST:6379/0`.
+    pub fn server(&self) -> &str {
+        let (_, server) = self.parts();
+        server.split('?').next().unwrap_or_default()
+    }
+
     /// Whether a password stands in it.
     pub fn has_password(&self) -> bool {
         let (credentials, _) = self.parts();

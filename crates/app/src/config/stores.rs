@@ -1,12 +1,14 @@
 //! Which store serves each port, and how to reach those that are servers.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::entry::Entry;
 use super::reader::Reader;
 use super::sections::all_of;
+use super::server_url::ServerUrl;
 use super::values::one_of;
-use super::{Postgres, Redis, RedisServers, Store, Stores};
+use super::{Config, Postgres, Redis, RedisServers, Store, Stores};
 
 const POSTGRES: &[&str] = &["postgres", "postgresql"];
 const REDIS: &[&str] = &["redis", "rediss"];
@@ -112,4 +114,37 @@ fn redis_servers(r: &mut Reader) -> Option<RedisServers> {
         master: master?,
         urls: urls?,
     })
+}
+
+impl Config {
+    /// A store and where it is, for people: `postgres at db.example.com/phone_auth`.
+    pub fn place_of(&self, store: Store) -> String {
+        let place = match store {
+            Store::Memory => None,
+            Store::Sqlite => Some(self.sqlite_path.display().to_string()),
+            Store::Postgres => self.postgres.as_ref().map(|it| it.url.server().to_owned()),
+            Store::Redis => self.redis.as_ref().map(|it| it.servers.to_string()),
+        };
+        match place {
+            Some(place) => format!("{} at {place}", store.as_str()),
+            None => store.as_str().to_owned(),
+        }
+    }
+}
+
+/// `10.0.0.5:6379`, several of them, or `mymaster of 10.0.0.7:26379`.
+impl fmt::Display for RedisServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |urls: &[ServerUrl]| {
+            urls.iter()
+                .map(ServerUrl::server)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        match self {
+            Self::Single(url) => f.write_str(url.server()),
+            Self::Cluster(urls) => f.write_str(&list(urls)),
+            Self::Sentinel { master, urls } => write!(f, "{master} of {}", list(urls)),
+        }
+    }
 }

@@ -15,10 +15,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::problem::Problem;
+use crate::watch::is_outage;
 
 /// How long a use case may take before its caller is told to try again: an answer is out within
 /// two seconds, whatever is down.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1800);
+
+/// A use case went past its deadline.
+#[derive(Debug, thiserror::Error)]
+#[error("a use case went past its deadline")]
+pub(crate) struct Late;
 
 /// Awaits a use case that changes nothing, and gives it up at the deadline.
 pub(crate) async fn in_time<T>(
@@ -83,8 +89,12 @@ impl Background {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
         let work = async {
-            if let Err(error) = work.await {
-                tracing::warn!(%error, "failed after its caller had gone");
+            match work.await {
+                Err(error) if is_outage(&error) => {
+                    tracing::debug!(%error, "an outage after its caller had gone");
+                }
+                Err(error) => tracing::warn!(%error, "failed after its caller had gone"),
+                Ok(_) => {}
             }
         };
         tasks.spawn_on(work, &self.runtime);

@@ -20,6 +20,7 @@ mod tests;
 mod v1;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::{HttpRequest, web};
 use domain::auth::Auth;
@@ -27,6 +28,7 @@ use domain::auth::Auth;
 pub use self::caller::TrustedProxies;
 pub use self::deadline::Background;
 pub use self::server::{ServerSettings, ops_server, public_server};
+use crate::watch::Serving;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -41,6 +43,24 @@ pub struct AppState {
     pub short_contract: bool,
     /// Whether `/openapi.json` and `/docs` are served.
     pub docs: bool,
+    /// What serves each port.
+    pub(crate) serving: Arc<Serving>,
+    /// Whether this process is about to end.
+    pub(crate) ending: Ending,
+}
+
+/// Set once the process was told to end: it still serves, and asks callers to go elsewhere.
+#[derive(Clone, Default)]
+pub(crate) struct Ending(Arc<AtomicBool>);
+
+impl Ending {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl AppState {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_http::ConnectionType;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -15,6 +16,7 @@ use domain::ports::Entropy;
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::time::Instant;
 
+use super::AppState;
 use super::connection::Pace;
 use super::problem::{Failure, MEDIA_TYPE, Problem};
 
@@ -157,6 +159,11 @@ where
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
+        if AppState::of(answer.request()).is_ok_and(|state| state.ending.has_begun()) {
+            // The next request of this caller goes to a process that stays.
+            let head = answer.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
         let now = Instant::now();
         record(&answer, &id, now - started);
         answer.headers_mut().insert(REQUEST_ID, id);
@@ -194,35 +201,55 @@ fn record(answer: &ServiceResponse, id: &HeaderValue, took: Duration) {
     let method = method_label(answer.request().method());
     metrics.record(method, status, took);
     let id = id.to_str().unwrap_or_default();
-    if let Some(error) = failure(answer) {
-        tracing::error!(
+    let status = status.as_u16();
+    match failure(answer) {
+        Some(error) if is_told(answer) => {
+            tracing::debug!(
+                request_id = id,
+                method,
+                route,
+                status,
+                error,
+                "request failed"
+            );
+        }
+        Some(error) => {
+            tracing::error!(
+                request_id = id,
+                method,
+                route,
+                status,
+                error,
+                "request failed"
+            );
+        }
+        None => tracing::debug!(
             request_id = id,
             method,
             route,
-            status = status.as_u16(),
-            error,
-            "request failed"
-        );
-    } else {
-        tracing::debug!(
-            request_id = id,
-            method,
-            route,
-            status = status.as_u16(),
+            status,
             ?took,
             "request served"
-        );
+        ),
     }
 }
 
 /// What went wrong on our side, if anything did.
 fn failure(answer: &ServiceResponse) -> Option<String> {
     let response = answer.response();
-    if let Some(Failure(text)) = response.extensions().get() {
-        return Some(text.clone());
+    if let Some(failure) = response.extensions().get::<Failure>() {
+        return Some(failure.text.clone());
     }
     let failed = response.status().is_server_error();
     failed.then(|| response.error().map_or_else(String::new, Error::to_string))
+}
+
+/// Whether the log learns of it once from elsewhere; of what is late, if a store is lost.
+fn is_told(answer: &ServiceResponse) -> bool {
+    let is_any_lost = || AppState::of(answer.request()).is_ok_and(|s| s.serving.is_any_lost());
+    let extensions = answer.response().extensions();
+    let failure = extensions.get::<Failure>();
+    failure.is_some_and(|failure| failure.is_told || failure.is_late && is_any_lost())
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use domain::ports::{Source, with_causes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::deadline::Late;
+use crate::watch::is_outage;
+
 /// The media type of a problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -123,7 +126,13 @@ pub(crate) struct ProblemBody<'a> {
 
 /// What went wrong on our side and why, on its way to the log: an answer carries it in its
 /// extensions, whatever it looks like to the caller.
-pub(crate) struct Failure(pub(crate) String);
+pub(crate) struct Failure {
+    pub(crate) text: String,
+    /// The log learns of it once from elsewhere: a store could not answer, and is under watch.
+    pub(crate) is_told: bool,
+    /// Nothing answered in time, which an outage explains if there is one.
+    pub(crate) is_late: bool,
+}
 
 impl Problem {
     /// A problem of that code, told in `detail`: never with anything the caller sent in it.
@@ -206,7 +215,13 @@ impl Problem {
 
     /// What the log is to say of it.
     pub(crate) fn failure(&self) -> Failure {
-        Failure(with_causes(self))
+        let cause: Option<&(dyn std::error::Error + 'static)> =
+            self.cause.as_deref().map(|c| c as _);
+        Failure {
+            text: with_causes(self),
+            is_told: cause.is_some_and(is_outage),
+            is_late: cause.is_some_and(|cause| cause.is::<Late>()),
+        }
     }
 
     /// Seconds to wait, if it says.

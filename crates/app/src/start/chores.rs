@@ -11,6 +11,7 @@ use super::{StartError, key_ring};
 use crate::builder::Overrides;
 use crate::config::Config;
 use crate::keyring::KeyRing;
+use crate::watch::is_outage;
 use crate::wiring;
 
 /// How often what is over is removed from the stores.
@@ -32,6 +33,7 @@ pub(super) async fn sweep(auth: Arc<Auth>) {
             match auth.sweep(SWEEP_STEP).await {
                 Ok(removed) if removed >= SWEEP_STEP => tokio::task::yield_now().await,
                 Ok(_) => break,
+                Err(error) if is_outage(&error) => break,
                 Err(error) => {
                     tracing::warn!(
                         error = with_causes(&error),

@@ -2,6 +2,7 @@
 
 mod chores;
 mod error;
+mod serve;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,10 +17,11 @@ use domain::ports::{StoreError, with_causes};
 use tokio::task::JoinHandle;
 
 pub use self::error::StartError;
+pub(crate) use self::serve::serve;
 use crate::builder::Overrides;
 use crate::config::{Config, Profile};
 use crate::dispatcher::Dispatcher;
-use crate::http::{self, AppState, Background, ServerSettings, TrustedProxies};
+use crate::http::{self, AppState, Background, Ending, ServerSettings, TrustedProxies};
 use crate::keyring::{self, KeyRing};
 use crate::pages::{self, Pages};
 use crate::telemetry;
@@ -69,6 +71,7 @@ pub struct Running {
     outbox: Option<Arc<Outbox>>,
     handles: [ServerHandle; 2],
     servers: [JoinHandle<io::Result<()>>; 2],
+    ending: Ending,
     background: Background,
     dispatcher: Dispatcher,
     chores: Vec<JoinHandle<()>>,
@@ -95,8 +98,15 @@ impl Running {
         self.outbox.as_ref()
     }
 
+    /// From now on callers are asked to go elsewhere: `/readyz` says that it is ending, and every
+    /// connection is closed after its next answer. It still serves.
+    pub fn begin_to_end(&self) {
+        self.ending.begin();
+    }
+
     /// Answers what is under way, delivers every accepted message, and ends.
     pub async fn stop(self) {
+        self.begin_to_end();
         let [public, ops] = self.handles;
         public.stop(true).await;
         self.background
@@ -131,6 +141,7 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         auth,
         jobs,
         outbox,
+        serving,
         issuer,
     } = wiring::wire(&config, &ring, given).await?;
     let state = AppState {
@@ -139,7 +150,10 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         background: Background::new(tokio::runtime::Handle::current()),
         short_contract: config.server.short_contract,
         docs: config.server.docs,
+        serving: Arc::clone(&serving),
+        ending: Ending::default(),
     };
+    let ending = state.ending.clone();
     let background = state.background.clone();
     let workers = config.server.workers;
     let site = site(&config, outbox.as_ref(), public_address);
@@ -150,7 +164,7 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         ops.map_err(StartError::Server)?,
     );
     let dispatcher = Dispatcher::start(jobs, Arc::clone(&auth), config.sms.workers);
-    let chores = vec![
+    let mut chores = vec![
         tokio::spawn(telemetry::keep_metrics()),
         tokio::spawn(chores::sweep(Arc::clone(&auth))),
         tokio::spawn(chores::follow_keys(
@@ -161,6 +175,8 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
             given.clone(),
         )),
     ];
+    let watches = serving.watches.iter().cloned();
+    chores.extend(watches.map(|watch| tokio::spawn(watch.keep())));
     Ok(Running {
         public: public_address,
         ops: ops_address,
@@ -168,6 +184,7 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         outbox,
         handles: [public.handle(), ops.handle()],
         servers: [tokio::spawn(public), tokio::spawn(ops)],
+        ending,
         background,
         dispatcher,
         chores,
@@ -185,45 +202,6 @@ fn site(
         outbox: outbox.filter(|_| address.ip().is_loopback()).cloned(),
     });
     move |routes| pages::configure(routes, pages.clone())
-}
-
-/// Serves until the process is told to end.
-pub(crate) async fn serve(config: Config, given: &Overrides) -> Result<(), StartError> {
-    let origin = config.server.public_origin.as_str().to_owned();
-    let running = start(config, given).await?;
-    announce(&origin, &running);
-    ended().await.map_err(StartError::Server)?;
-    tracing::info!("ending: no new calls, messages under way are delivered");
-    running.stop().await;
-    tracing::info!("ended");
-    Ok(())
-}
-
-/// Where to click.
-fn announce(origin: &str, running: &Running) {
-    tracing::info!(
-        "sign in at {origin}/login (listening on {})",
-        running.public
-    );
-    if running.outbox.is_some() && running.public.ip().is_loopback() {
-        tracing::info!("read the stub gateway's messages at {origin}/dev/outbox");
-    }
-    tracing::info!(
-        "health and metrics at http://{}/readyz and /metrics",
-        running.ops
-    );
-}
-
-/// Ctrl-C, or the service manager's SIGTERM.
-async fn ended() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
-    }
-    Ok(())
 }
 
 const fn server(workers: usize) -> ServerSettings {

@@ -7,6 +7,7 @@ use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, UserRepo};
 
 use crate::config::{Config, Store};
 use crate::start::StartError;
+use crate::watch::Watch;
 
 /// The ports of an adapter that is open.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub(super) struct Adapter {
     pub(super) limiter: Arc<dyn RateLimiter>,
     pub(super) sessions: Arc<dyn SessionStore>,
     users: Option<Arc<dyn UserRepo>>,
+    /// Of a store that may be lost.
+    pub(super) watch: Option<Arc<Watch>>,
 }
 
 impl Adapter {
@@ -24,6 +27,7 @@ impl Adapter {
             limiter: Arc::new(MemoryRateLimiter::default()),
             sessions: Arc::new(MemorySessionStore::default()),
             users: Some(Arc::new(MemoryUserRepo::default())),
+            watch: None,
         }
     }
 
@@ -35,6 +39,7 @@ impl Adapter {
             limiter: store.clone(),
             sessions: store,
             users: None,
+            watch: None,
         }
     }
 
@@ -48,6 +53,18 @@ impl Adapter {
         Self {
             users: Some(store.clone()),
             ..Self::without_users(store)
+        }
+    }
+
+    /// The same under a watch of that name.
+    fn under_watch(self, name: String) -> Self {
+        let watch = Watch::new(name, &self.codes);
+        Self {
+            codes: watch.over(self.codes),
+            limiter: watch.over(self.limiter),
+            sessions: watch.over(self.sessions),
+            users: self.users.map(|users| watch.over(users) as _),
+            watch: Some(watch),
         }
     }
 
@@ -65,8 +82,8 @@ impl Adapter {
 
 /// Opens a store's adapter.
 pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, StartError> {
-    match store {
-        Store::Memory => Ok(Adapter::memory()),
+    let opened = match store {
+        Store::Memory => return Ok(Adapter::memory()),
         #[cfg(feature = "sqlite")]
         Store::Sqlite => sqlite::open(config).map(Adapter::complete),
         #[cfg(feature = "postgres")]
@@ -78,7 +95,8 @@ pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, Start
             .map(Adapter::without_users),
         #[allow(unreachable_patterns, reason = "where every store is built")]
         store => Err(missing(store)),
-    }
+    };
+    Ok(opened?.under_watch(config.place_of(store)))
 }
 
 /// How many steps its schema lacks, if it has one.

@@ -18,6 +18,7 @@ use crate::keyring::KeyRing;
 use crate::start::StartError;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::Telemetry;
+use crate::watch::Serving;
 
 use gateways::Gateways;
 pub use gateways::{Outbox, OutboxMessage};
@@ -28,6 +29,8 @@ pub(crate) struct Wired {
     pub(crate) jobs: Jobs,
     /// What the stub gateway "sent", if it is the gateway.
     pub(crate) outbox: Option<Arc<Outbox>>,
+    /// What serves each port.
+    pub(crate) serving: Arc<Serving>,
     /// The issuer whose keys follow the key ring, unless the port was given.
     pub(crate) issuer: Option<Arc<JwtIssuer>>,
 }
@@ -85,6 +88,7 @@ pub(crate) async fn wire(
         auth,
         jobs,
         outbox,
+        serving: Arc::new(stores.serving),
         issuer,
     })
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::ports::{CodeStore, RateLimiter, SessionStore, UserRepo};
+use domain::rate_limit::Scope;
 
 use super::adapters::{self, Adapter};
 use super::limits::SplitLimits;
 use crate::builder::Overrides;
 use crate::config::{Config, Store};
 use crate::start::StartError;
+use crate::watch::{Ask, Serving, Watch, Watched};
 
 /// The four store ports.
 pub(crate) struct Stores {
@@ -17,6 +19,7 @@ pub(crate) struct Stores {
     pub(crate) limiter: Arc<dyn RateLimiter>,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) users: Arc<dyn UserRepo>,
+    pub(crate) serving: Serving,
 }
 
 /// What the configuration names, unless a port was given.
@@ -24,27 +27,28 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
     let mut opened = Opened {
         config,
         adapters: BTreeMap::new(),
+        serving: Serving::default(),
     };
     let chosen = config.stores;
-    macro_rules! port {
-        ($given:ident, $port:ident) => {
-            match &given.$given {
-                Some(port) => Arc::clone(port),
-                None => opened.at(chosen.$given).await?.$port,
-            }
-        };
-    }
     Ok(Stores {
-        codes: port!(codes, codes),
+        codes: match &given.codes {
+            Some(codes) => opened.given("codes", codes),
+            None => opened.at("codes", chosen.codes).await?.codes,
+        },
         limiter: match &given.rate_limits {
-            Some(limiter) => Arc::clone(limiter),
-            None => opened.limiter(given).await?,
+            Some(limiter) => opened.given("rate_limits", limiter),
+            None if given.users.is_none() => opened.limits_and_budget().await?,
+            None => opened.at("rate_limits", chosen.rate_limits).await?.limiter,
         },
-        sessions: port!(sessions, sessions),
+        sessions: match &given.sessions {
+            Some(sessions) => opened.given("sessions", sessions),
+            None => opened.at("sessions", chosen.sessions).await?.sessions,
+        },
         users: match &given.users {
-            Some(users) => Arc::clone(users),
-            None => opened.at(chosen.users).await?.users()?,
+            Some(users) => opened.given("users", users),
+            None => opened.at("users", chosen.users).await?.users()?,
         },
+        serving: opened.serving,
     })
 }
 
@@ -52,28 +56,50 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
 struct Opened<'a> {
     config: &'a Config,
     adapters: BTreeMap<Store, Adapter>,
+    serving: Serving,
 }
 
 impl Opened<'_> {
-    async fn at(&mut self, store: Store) -> Result<Adapter, StartError> {
+    /// The adapter that serves a port.
+    async fn at(&mut self, port: &'static str, store: Store) -> Result<Adapter, StartError> {
+        self.serving
+            .stores
+            .insert(port, self.config.place_of(store));
         if let Some(adapter) = self.adapters.get(&store) {
             return Ok(adapter.clone());
         }
         let adapter = adapters::open(store, self.config).await?;
+        self.serving.watches.extend(adapter.watch.clone());
         self.adapters.insert(store, adapter.clone());
         Ok(adapter)
     }
 
-    /// The limits, with the phone's failure budget where the users are: unless these are in memory
-    /// or not ours to know.
-    async fn limiter(&mut self, given: &Overrides) -> Result<Arc<dyn RateLimiter>, StartError> {
-        let (rate_limits, users) = (self.config.stores.rate_limits, self.config.stores.users);
-        let limits = self.at(rate_limits).await?.limiter;
-        if users == rate_limits || users == Store::Memory || given.users.is_some() {
-            return Ok(limits);
+    /// A port that was given, under a watch of its own.
+    fn given<P: Ask + ?Sized + 'static>(
+        &mut self,
+        port: &'static str,
+        given: &Arc<P>,
+    ) -> Arc<Watched<P>> {
+        let name = format!("the given {port}");
+        let watch = Watch::new(name.clone(), given);
+        let watched = watch.over(Arc::clone(given));
+        self.serving.stores.insert(port, name);
+        self.serving.watches.push(watch);
+        watched
+    }
+
+    /// The limits, with the phone's failure budget where the users are, unless these are in memory.
+    async fn limits_and_budget(&mut self) -> Result<Arc<dyn RateLimiter>, StartError> {
+        let (limits, users) = (self.config.stores.rate_limits, self.config.stores.users);
+        let limiter = self.at("rate_limits", limits).await?.limiter;
+        if users == limits || users == Store::Memory {
+            return Ok(limiter);
         }
-        let beside_users = self.at(users).await?.limiter;
-        Ok(Arc::new(SplitLimits::new(beside_users, limits)))
+        let beside_users = self
+            .at(Scope::FailuresPerPhone.as_str(), users)
+            .await?
+            .limiter;
+        Ok(Arc::new(SplitLimits::new(beside_users, limiter)))
     }
 }
 

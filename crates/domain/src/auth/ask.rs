@@ -294,6 +294,7 @@ impl Auth {
             self.emit(Event::Trouble {
                 part,
                 error: with_causes(&error),
+                outage: matches!(error, StoreError::Unavailable(_)),
             });
         }
     }

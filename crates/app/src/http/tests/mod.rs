@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use super::observe::RequestIds;
 use super::server::{app, ops_routes, public_routes};
-use super::{AppState, Background, TrustedProxies};
+use super::{AppState, Background, Ending, TrustedProxies};
 use crate::dispatcher::{Jobs, queue};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry::Telemetry;
@@ -53,13 +53,15 @@ impl SmsSender for NoGateway {
     }
 }
 
-/// A limiter that is down.
-struct Down;
+/// A limiter that fails every charge.
+struct Failing(fn() -> StoreError);
+
+const DOWN: Failing = Failing(|| StoreError::unavailable("limits are down"));
 
 #[async_trait]
-impl RateLimiter for Down {
+impl RateLimiter for Failing {
     async fn acquire(&self, _: &[Charge], _: Timestamp) -> Result<Decision, StoreError> {
-        Err(StoreError::unavailable("limits are down"))
+        Err((self.0)())
     }
 
     async fn refund(&self, _: &[Charge], _: Timestamp) -> Result<(), StoreError> {
@@ -75,7 +77,7 @@ impl RateLimiter for Down {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        Err(StoreError::unavailable("limits are down"))
+        Err((self.0)())
     }
 }
 
@@ -144,6 +146,8 @@ fn state(change: impl FnOnce(&mut Ports)) -> (AppState, Jobs) {
         background: Background::new(tokio::runtime::Handle::current()),
         short_contract: true,
         docs: true,
+        serving: Arc::default(),
+        ending: Ending::default(),
     };
     (state, jobs)
 }

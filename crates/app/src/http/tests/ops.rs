@@ -1,7 +1,7 @@
-use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
+use crate::captured::Log;
 
 async fn ops(
     ports: impl FnOnce(&mut Ports),
@@ -27,11 +27,11 @@ async fn a_service_that_can_serve_says_so() {
 
 #[actix_web::test]
 async fn what_is_down_is_named_and_the_service_stays_alive() {
-    let world = ops(|ports| ports.limiter = Arc::new(Down)).await;
+    let world = ops(|ports| ports.limiter = Arc::new(DOWN)).await;
     assert_eq!(world.get("/healthz").await.status, 200);
     let ready = world.get("/readyz").await;
     let parts = json!({"status": "not_ready", "codes": "up", "rate_limits": "down",
-        "sessions": "up", "users": "up", "queue": "up"});
+        "sessions": "up", "users": "up", "queue": "up", "stores": {}});
     assert_eq!((ready.status, ready.json()), (503, parts));
 }
 
@@ -51,37 +51,15 @@ async fn a_full_queue_is_not_ready_and_asking_does_not_fill_it() {
     drop((slot, jobs));
 }
 
-/// What is logged, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[actix_web::test]
 async fn a_failure_is_logged_with_its_request_id_and_its_causes_whatever_it_looks_like() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber.finish());
-    let world = world_over(|ports| ports.limiter = Arc::new(Down), |_| {}).await;
+    let log = Log::capture();
+    let rotten = Failing(|| StoreError::corrupt("half a counter"));
+    let world = world_over(|ports| ports.limiter = Arc::new(rotten), |_| {}).await;
     for path in ["/v1/phone-codes", "/auth/phone_code/send"] {
         let id = path.replace('/', "-");
-        let request = TestRequest::post()
-            .uri(path)
-            .insert_header(("x-request-id", id.as_str()));
-        world.send(request.set_json(json!({"phone": PHONE}))).await;
-        let text = String::from_utf8(log.0.lock().clone()).unwrap();
+        world.send(asking(path, &id)).await;
+        let text = log.text();
         let line = text
             .lines()
             .find(|line| line.contains(&id))
@@ -91,12 +69,56 @@ async fn a_failure_is_logged_with_its_request_id_and_its_causes_whatever_it_look
             path,
             "unavailable",
             "rate_limits cannot answer",
-            "limits are down",
+            "half a counter",
         ] {
             assert!(line.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("13800138000"), "{text}");
     }
+}
+
+fn asking(path: &str, id: &str) -> TestRequest {
+    let request = TestRequest::post().uri(path);
+    let request = request.insert_header(("x-request-id", id));
+    request.set_json(json!({"phone": PHONE}))
+}
+
+#[actix_web::test]
+async fn an_outage_is_left_to_the_watch_to_tell() {
+    let log = Log::capture();
+    let public = world_over(|ports| ports.limiter = Arc::new(DOWN), |_| {}).await;
+    for path in ["/v1/phone-codes", "/auth/phone_code/send"] {
+        public.send(asking(path, "one")).await;
+    }
+    let ops = ops(|ports| ports.limiter = Arc::new(DOWN)).await;
+    assert_eq!(ops.get("/readyz").await.status, 503);
+    assert_eq!(log.text(), "");
+}
+
+#[actix_web::test]
+async fn a_service_that_ends_is_not_ready_still_serves_and_closes_connections() {
+    let (state, _jobs) = state(|_| {});
+    state.ending.begin();
+    let public = init_service(app(
+        RequestIds::new(&SystemEntropy),
+        public_routes(state.clone(), |_| {}),
+    ));
+    let request = TestRequest::get()
+        .uri("/.well-known/jwks.json")
+        .to_request();
+    let served = public.await.call(request).await.unwrap();
+    assert_eq!(served.status(), 200);
+    assert!(served.response().head().connection_type() == actix_http::ConnectionType::Close);
+    let ops = init_service(app(RequestIds::new(&SystemEntropy), ops_routes(state)));
+    let ready = ops
+        .await
+        .call(TestRequest::get().uri("/readyz").to_request())
+        .await
+        .unwrap();
+    assert_eq!(ready.status(), 503);
+    let body = to_bytes(ready.into_body()).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["status"], "ending");
 }
 
 #[actix_web::test]

@@ -260,7 +260,7 @@ async fn a_limit_is_told_with_its_wait_and_only_the_callers_own_by_name() {
 
 #[actix_web::test]
 async fn a_store_that_is_down_is_a_503_that_tells_nothing() {
-    let world = world_over(|ports| ports.limiter = Arc::new(Down), |_| {}).await;
+    let world = world_over(|ports| ports.limiter = Arc::new(DOWN), |_| {}).await;
     let answer = world
         .post("/v1/phone-codes", &json!({"phone": PHONE}))
         .await;

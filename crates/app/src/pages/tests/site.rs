@@ -29,7 +29,7 @@ use domain::vault::{KeyId, Vault};
 use parking_lot::Mutex;
 
 use super::super::{Pages, configure};
-use crate::http::{AppState, Background, TrustedProxies};
+use crate::http::{AppState, Background, Ending, TrustedProxies};
 use crate::system::SystemEntropy;
 
 pub(super) const ORIGIN: &str = "http://localhost:8080";
@@ -91,6 +91,8 @@ impl Site {
             background: Background::new(tokio::runtime::Handle::current()),
             short_contract: false,
             docs: false,
+            serving: Arc::default(),
+            ending: Ending::default(),
         };
         let pages = web::Data::new(Pages {
             public_origin: ORIGIN.to_owned(),
