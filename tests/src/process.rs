@@ -59,6 +59,7 @@ impl Default for Installation {
         .set("server.bind", "127.0.0.1:0")
         .set("server.ops_bind", "127.0.0.1:0")
         .set("server.workers", "2")
+        .set("server.drain", "0s")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Config;
 use super::layers::Layer;
 
 /// One thing that is wrong.
@@ -19,6 +20,25 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) {}", self.key, self.layer, self.text)
+    }
+}
+
+impl Config {
+    /// A fault of a setting that shows only when the setting is used.
+    pub(crate) fn fault(&self, key: &str, text: impl Into<String>) -> Fault {
+        let layer_of = |key: &str| {
+            let mut settings = self.effective().iter();
+            let setting = settings.find(|setting| setting.key.starts_with(key));
+            setting.map(|setting| setting.layer.clone())
+        };
+        // What is left out belongs to the layer of what stands beside it.
+        let section = key.rsplit_once('.').map_or(key, |(section, _)| section);
+        let layer = layer_of(key).or_else(|| layer_of(section));
+        Fault {
+            key: key.to_owned(),
+            layer: layer.unwrap_or(Layer::Default),
+            text: text.into(),
+        }
     }
 }
 

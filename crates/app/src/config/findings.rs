@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::MOST_WAITS;
-use super::{Config, Fault, Layer, RedisServers, RingSource, Store};
+use super::{Config, Fault, RingSource, Store};
 use crate::keyring::KeyRing;
 
 /// What the carriers allow: one message a minute to one phone.
@@ -32,21 +32,7 @@ struct Findings<'a> {
 
 impl Findings<'_> {
     fn add(&mut self, key: &str, text: impl Into<String>) {
-        let layer_of = |key: &str| {
-            let mut settings = self.config.settings.iter();
-            let setting = settings.find(|setting| setting.key.starts_with(key));
-            setting.map(|setting| setting.layer.clone())
-        };
-        // What is left out belongs to the layer of what stands beside it.
-        let section = key.rsplit_once('.').map_or(key, |(section, _)| section);
-        let layer = layer_of(key)
-            .or_else(|| layer_of(section))
-            .unwrap_or(Layer::Default);
-        self.faults.push(Fault {
-            key: key.to_owned(),
-            layer,
-            text: text.into(),
-        });
+        self.faults.push(self.config.fault(key, text));
     }
 
     fn keys(&mut self, ring: &KeyRing) {
@@ -86,18 +72,15 @@ impl Findings<'_> {
         let Some(redis) = &self.config.redis else {
             return;
         };
-        let (key, urls) = match &redis.servers {
-            RedisServers::Single(url) => ("redis.url", std::slice::from_ref(url)),
-            RedisServers::Cluster(urls) => ("redis.cluster_urls", &urls[..]),
-            RedisServers::Sentinel { urls, .. } => ("redis.sentinel.urls", &urls[..]),
-        };
-        if urls
+        if redis
+            .servers
+            .urls()
             .iter()
             .any(|url| !url.is_loopback() && !url.has_password())
         {
             let text = "is without a password, so whoever reaches it signs in as anybody: set \
                         requirepass or an ACL user there, and write redis://USER:PASSWORD@HOST";
-            self.add(key, text);
+            self.add(redis.servers.key(), text);
         }
     }
 

@@ -132,19 +132,32 @@ impl Config {
     }
 }
 
+impl RedisServers {
+    /// The key that names them.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Single(_) => "redis.url",
+            Self::Cluster(_) => "redis.cluster_urls",
+            Self::Sentinel { .. } => "redis.sentinel.urls",
+        }
+    }
+
+    /// Their URLs.
+    pub fn urls(&self) -> &[ServerUrl] {
+        match self {
+            Self::Single(url) => std::slice::from_ref(url),
+            Self::Cluster(urls) | Self::Sentinel { urls, .. } => urls,
+        }
+    }
+}
+
 /// `10.0.0.5:6379`, several of them, or `mymaster of 10.0.0.7:26379`.
 impl fmt::Display for RedisServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |urls: &[ServerUrl]| {
-            urls.iter()
-                .map(ServerUrl::server)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        match self {
-            Self::Single(url) => f.write_str(url.server()),
-            Self::Cluster(urls) => f.write_str(&list(urls)),
-            Self::Sentinel { master, urls } => write!(f, "{master} of {}", list(urls)),
+        if let Self::Sentinel { master, .. } = self {
+            write!(f, "{master} of ")?;
         }
+        let servers: Vec<_> = self.urls().iter().map(ServerUrl::server).collect();
+        f.write_str(&servers.join(", "))
     }
 }

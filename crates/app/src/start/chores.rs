@@ -6,12 +6,14 @@ use std::time::Duration;
 use adapter_jwt::JwtIssuer;
 use domain::auth::Auth;
 use domain::ports::with_causes;
+use tokio::task::JoinHandle;
 
 use super::{StartError, key_ring};
 use crate::builder::Overrides;
 use crate::config::Config;
 use crate::keyring::KeyRing;
-use crate::watch::is_outage;
+use crate::telemetry;
+use crate::watch::{Serving, is_outage};
 use crate::wiring;
 
 /// How often what is over is removed from the stores.
@@ -24,8 +26,19 @@ const SWEEP_STEP: usize = 1000;
 /// below the overlap, so that every process knows a key before anybody uses it.
 const KEYS_EVERY: Duration = Duration::from_secs(10);
 
+/// What goes on for the sake of stores and metrics.
+pub(super) fn over_stores(auth: &Arc<Auth>, serving: &Serving) -> Vec<JoinHandle<()>> {
+    let watches = serving.watches.iter().cloned();
+    let watching = watches.map(|watch| tokio::spawn(watch.keep()));
+    let others = [
+        tokio::spawn(telemetry::keep_metrics()),
+        tokio::spawn(sweep(Arc::clone(auth))),
+    ];
+    watching.chain(others).collect()
+}
+
 /// Removes what is over from the stores, for as long as it is awaited.
-pub(super) async fn sweep(auth: Arc<Auth>) {
+async fn sweep(auth: Arc<Auth>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;

@@ -121,22 +121,25 @@ impl Running {
     }
 }
 
-/// Starts everything and returns when it serves.
-pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, StartError> {
-    let ring = key_ring(&config, given)?;
-    let findings = findings(&config, &ring, given);
+/// Stops a start that is too weak for production; elsewhere a warning does.
+fn judge(config: &Config, ring: &KeyRing, given: &Overrides) -> Result<(), StartError> {
+    let findings = findings(config, ring, given);
     if config.profile == Profile::Production && !findings.is_empty() {
         return Err(StartError::TooWeak(findings));
     }
     for finding in findings {
         tracing::warn!("not for production: {finding}");
     }
+    Ok(())
+}
+
+/// Starts everything and returns when it serves.
+pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, StartError> {
+    let ring = key_ring(&config, given)?;
+    judge(&config, &ring, given)?;
     // The phone metadata takes a while to load; nobody has to wait for it.
     std::thread::spawn(PhoneNumber::warm_up);
     telemetry::metrics();
-    let public = listen(config.server.bind, "server.bind")?;
-    let ops = listen(config.server.ops_bind, "server.ops_bind")?;
-    let (public_address, ops_address) = (local(&public)?, local(&ops)?);
     let Wired {
         auth,
         jobs,
@@ -144,6 +147,11 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         serving,
         issuer,
     } = wiring::wire(&config, &ring, given).await?;
+    // Only now: nobody's connection waits for a store to open.
+    let public = listen(config.server.bind, "server.bind")?;
+    let ops = listen(config.server.ops_bind, "server.ops_bind")?;
+    let (public_address, ops_address) = (local(&public)?, local(&ops)?);
+    let ending = Ending::default();
     let state = AppState {
         auth: Arc::clone(&auth),
         trusted_proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
@@ -151,9 +159,8 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         short_contract: config.server.short_contract,
         docs: config.server.docs,
         serving: Arc::clone(&serving),
-        ending: Ending::default(),
+        ending: ending.clone(),
     };
-    let ending = state.ending.clone();
     let background = state.background.clone();
     let workers = config.server.workers;
     let site = site(&config, outbox.as_ref(), public_address);
@@ -164,19 +171,9 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         ops.map_err(StartError::Server)?,
     );
     let dispatcher = Dispatcher::start(jobs, Arc::clone(&auth), config.sms.workers);
-    let mut chores = vec![
-        tokio::spawn(telemetry::keep_metrics()),
-        tokio::spawn(chores::sweep(Arc::clone(&auth))),
-        tokio::spawn(chores::follow_keys(
-            config,
-            ring,
-            Arc::clone(&auth),
-            issuer,
-            given.clone(),
-        )),
-    ];
-    let watches = serving.watches.iter().cloned();
-    chores.extend(watches.map(|watch| tokio::spawn(watch.keep())));
+    let mut chores = chores::over_stores(&auth, &serving);
+    let keys = chores::follow_keys(config, ring, Arc::clone(&auth), issuer, given.clone());
+    chores.push(tokio::spawn(keys));
     Ok(Running {
         public: public_address,
         ops: ops_address,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
 use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, UserRepo};
 
-use crate::config::{Config, Store};
+use crate::config::{Config, Faults, Store};
 use crate::start::StartError;
 use crate::watch::Watch;
 
@@ -175,9 +175,9 @@ mod sqlite {
 
 #[cfg(feature = "postgres")]
 mod postgres {
-    use adapter_postgres::{Postgres, Settings};
+    use adapter_postgres::{Fault, OpenError, Postgres, Settings};
 
-    use super::{Config, StartError, Store, failed, missing};
+    use super::{Config, Faults, StartError, Store, failed, missing};
 
     fn settings(config: &Config) -> Result<Settings, StartError> {
         let section = config.postgres.as_ref();
@@ -191,25 +191,35 @@ mod postgres {
 
     pub(super) async fn open(config: &Config) -> Result<Postgres, StartError> {
         let opened = Postgres::open(&settings(config)?).await;
-        opened.map_err(|e| failed(Store::Postgres, e))
+        opened.map_err(|error| refused(config, error))
     }
 
     pub(super) async fn pending(config: &Config) -> Result<usize, StartError> {
         let pending = Postgres::pending(&settings(config)?).await;
-        pending.map_err(|e| failed(Store::Postgres, e))
+        pending.map_err(|error| refused(config, error))
     }
 
     pub(super) async fn migrate(config: &Config) -> Result<usize, StartError> {
         let applied = Postgres::migrate(&settings(config)?).await;
-        applied.map_err(|e| failed(Store::Postgres, e))
+        applied.map_err(|error| refused(config, error))
+    }
+
+    fn refused(config: &Config, error: OpenError) -> StartError {
+        let told = failed(Store::Postgres, error.to_string());
+        match error.into_fault() {
+            fault @ Fault::Url => {
+                Faults(vec![config.fault("postgres.url", fault.to_string())]).into()
+            }
+            _ => told,
+        }
     }
 }
 
 #[cfg(feature = "redis")]
 mod redis {
-    use adapter_redis::{Redis, Servers, Settings};
+    use adapter_redis::{Fault, OpenError, Redis, Servers, Settings};
 
-    use super::{Config, StartError, Store, failed, missing};
+    use super::{Config, Faults, StartError, Store, failed, missing};
     use crate::config::{RedisServers, ServerUrl};
 
     fn settings(config: &Config) -> Result<Settings, StartError> {
@@ -233,6 +243,20 @@ mod redis {
 
     pub(super) async fn open(config: &Config) -> Result<Redis, StartError> {
         let opened = Redis::open(&settings(config)?).await;
-        opened.map_err(|e| failed(Store::Redis, e))
+        opened.map_err(|error| refused(config, error))
+    }
+
+    fn refused(config: &Config, error: OpenError) -> StartError {
+        let told = failed(Store::Redis, error.to_string());
+        let key = config
+            .redis
+            .as_ref()
+            .map_or("redis", |redis| redis.servers.key());
+        match error.into_fault() {
+            fault @ (Fault::Url | Fault::Mixed) => {
+                Faults(vec![config.fault(key, fault.to_string())]).into()
+            }
+            _ => told,
+        }
     }
 }

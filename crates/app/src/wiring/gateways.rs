@@ -7,7 +7,7 @@ use adapter_sms::{Context, Route, Router, SettingFault};
 use domain::ports::{Clock, SmsSender};
 
 use crate::builder::Overrides;
-use crate::config::{Config, Fault, Faults, Layer};
+use crate::config::{Config, Faults};
 use crate::start::StartError;
 
 pub use adapter_sms::{Outbox, OutboxMessage};
@@ -45,7 +45,7 @@ pub(crate) fn open(
         let built = adapter_sms::build(&gateway.kind, name, gateway.settings(), &context);
         gateways.insert(
             name.as_str(),
-            built.map_err(|faults| refused(name, faults))?,
+            built.map_err(|faults| refused(config, name, faults))?,
         );
     }
     let route = |names: &Vec<String>| -> Route {
@@ -70,11 +70,9 @@ pub(crate) fn open(
 }
 
 /// Loading the configuration has tried the settings already, so this does not happen.
-fn refused(name: &str, faults: Vec<SettingFault>) -> StartError {
-    let fault = |fault: SettingFault| Fault {
-        key: format!("sms.gateways.{name}.{}", fault.key),
-        layer: Layer::Default,
-        text: fault.text,
+fn refused(config: &Config, name: &str, faults: Vec<SettingFault>) -> StartError {
+    let fault = |fault: SettingFault| {
+        config.fault(&format!("sms.gateways.{name}.{}", fault.key), fault.text)
     };
     Faults(faults.into_iter().map(fault).collect()).into()
 }

@@ -21,14 +21,15 @@ fn memory() -> Arc<dyn RateLimiter> {
 
 /// The laws, but for the race in which every call needs the last room of both stores.
 macro_rules! laws_of_two_stores {
-    ($port:ident, $tests:ident, $open:expr, laws: $laws:tt, races: [
+    ($port:ident, $tests:ident, $open:expr, laws: $laws:tt, sweeping: $sweeping:tt, races: [
         $within:ident,
         $all_or_none:ident,
         charges_in_any_order_do_not_wait_for_each_other,
         $refunds:ident,
     ]) => {
         conformance::test_laws! {
-            $port, $tests, $open, laws: $laws, races: [$within, $all_or_none, $refunds,]
+            $port, $tests, $open, laws: $laws, sweeping: $sweeping,
+            races: [$within, $all_or_none, $refunds,]
         }
     };
 }
