@@ -1,6 +1,7 @@
 //! From a configuration to a service that serves, and down again without losing a message.
 
 mod chores;
+mod door;
 mod error;
 mod serve;
 
@@ -16,6 +17,7 @@ use domain::phone::PhoneNumber;
 use domain::ports::{StoreError, with_causes};
 use tokio::task::JoinHandle;
 
+use self::door::Door;
 pub use self::error::StartError;
 pub(crate) use self::serve::serve;
 use crate::builder::Overrides;
@@ -72,6 +74,7 @@ pub struct Running {
     handles: [ServerHandle; 2],
     servers: [JoinHandle<io::Result<()>>; 2],
     ending: Ending,
+    door: Door,
     background: Background,
     dispatcher: Dispatcher,
     chores: Vec<JoinHandle<()>>,
@@ -100,13 +103,19 @@ impl Running {
 
     /// From now on callers are asked to go elsewhere: `/readyz` says that it is ending, and every
     /// connection is closed after its next answer. It still serves.
-    pub fn begin_to_end(&self) {
+    pub(crate) fn begin_to_end(&self) {
         self.ending.begin();
+    }
+
+    /// From now on nobody new gets in; who is in is still served.
+    pub(crate) fn shut_the_door(&self) {
+        self.door.shut();
     }
 
     /// Answers what is under way, delivers every accepted message, and ends.
     pub async fn stop(self) {
         self.begin_to_end();
+        drop(self.door);
         let [public, ops] = self.handles;
         public.stop(true).await;
         self.background
@@ -151,6 +160,7 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
     let public = listen(config.server.bind, "server.bind")?;
     let ops = listen(config.server.ops_bind, "server.ops_bind")?;
     let (public_address, ops_address) = (local(&public)?, local(&ops)?);
+    let door = Door::of(&public).map_err(StartError::Server)?;
     let ending = Ending::default();
     let state = AppState {
         auth: Arc::clone(&auth),
@@ -182,6 +192,7 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         handles: [public.handle(), ops.handle()],
         servers: [tokio::spawn(public), tokio::spawn(ops)],
         ending,
+        door,
         background,
         dispatcher,
         chores,

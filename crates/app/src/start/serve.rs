@@ -9,6 +9,9 @@ use super::{Running, StartError, start};
 use crate::builder::Overrides;
 use crate::config::Config;
 
+/// How long after the door is shut those inside have for their request to arrive.
+const LAST_CALL: Duration = Duration::from_millis(500);
+
 /// Serves until the process is told to end, and then for `server.drain` longer, so that a load
 /// balancer learns of it before it meets a closed door.
 pub(crate) async fn serve(config: Config, given: &Overrides) -> Result<(), StartError> {
@@ -22,6 +25,10 @@ pub(crate) async fn serve(config: Config, given: &Overrides) -> Result<(), Start
         tracing::info!("ending in {shown}: still serving, asking callers to go elsewhere");
         running.begin_to_end();
         signals.next_within(drain).await;
+        if !drain.is_zero() {
+            running.shut_the_door();
+            signals.next_within(LAST_CALL).await;
+        }
     }
     tracing::info!("ending: no new calls, messages under way are delivered");
     running.stop().await;
