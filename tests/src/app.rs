@@ -109,7 +109,7 @@ impl TestApp {
                     .sessions(ports.sessions)
                     .users(ports.users)
             }),
-            Store::Sqlite => setup,
+            _ => setup,
         };
         setup.start().await
     }
@@ -142,6 +142,11 @@ impl TestApp {
     /// The folder of its data.
     pub fn folder(&self) -> &Path {
         self.setup.folder.path()
+    }
+
+    /// The URL of its database, if that is a server's.
+    pub fn database(&self) -> Option<&str> {
+        self.setup.rooms.database()
     }
 
     /// A call of the public listener.

@@ -14,6 +14,7 @@ pub mod http;
 pub mod jwt;
 pub mod process;
 mod setup;
+pub mod stores;
 
 use std::time::Duration;
 
@@ -59,6 +60,9 @@ macro_rules! on_every_store {
     ($($case:ident),+ $(,)?) => {
         $crate::on_store!(memory, Memory, $($case),+);
         $crate::on_store!(sqlite, Sqlite, $($case),+);
+        $crate::on_store!(postgres, Postgres, $($case),+);
+        $crate::on_store!(redis_postgres, RedisPostgres, $($case),+);
+        $crate::on_store!(cluster_postgres, ClusterPostgres, $($case),+);
     };
 }
 

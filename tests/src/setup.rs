@@ -11,23 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::app::TestApp;
 use crate::clock::TestClock;
-
-/// An adapter that serves every store port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Store {
-    Memory,
-    Sqlite,
-}
-
-impl Store {
-    /// Its name in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Sqlite => "sqlite",
-        }
-    }
-}
+use crate::stores::Rooms;
+pub use crate::stores::Store;
 
 /// Every limit that may be off, off, and the waits as short as they may be.
 const UNLIMITED: [(&str, &str); 9] = [
@@ -47,6 +32,8 @@ const UNLIMITED: [(&str, &str); 9] = [
 pub struct Setup {
     pub(crate) store: Store,
     pub(crate) folder: Arc<TempDir>,
+    /// Its places on servers, for as long as it or a sibling lives.
+    pub(crate) rooms: Arc<Rooms>,
     settings: Vec<(String, String)>,
     parts: Builder,
     clock: TestClock,
@@ -56,21 +43,22 @@ impl Setup {
     /// With the built-in defaults, but for the stores.
     pub fn on(store: Store) -> Self {
         let clock = TestClock::default();
+        let rooms = Rooms::new(store);
         let setup = Self {
             store,
             settings: Vec::new(),
             parts: Builder::new().clock(Arc::new(clock.clone())),
             clock,
             folder: Arc::new(tempfile::tempdir().expect("a temporary folder")),
+            rooms: Arc::new(rooms),
         };
         let setup = setup
             .set("server.bind", "127.0.0.1:0")
             .set("server.ops_bind", "127.0.0.1:0")
             .set("server.workers", "2");
-        let ports = ["codes", "rate_limits", "sessions", "users"];
-        let setup = ports.iter().fold(setup, |setup, port| {
-            setup.set(&format!("stores.{port}"), store.name())
-        });
+        let rooms = Arc::clone(&setup.rooms);
+        let rows = rooms.settings().iter();
+        let setup = rows.fold(setup, |setup, (key, value)| setup.set(key, value));
         let folder = setup.folder.path().join("data");
         setup.set("data.dir", &folder.display().to_string())
     }

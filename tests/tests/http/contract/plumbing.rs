@@ -179,12 +179,16 @@ async fn health_readiness_and_metrics_are_on_their_own_listener(store: Store) {
     let app = TestApp::start(store).await;
     let ops = |path| Request::new(app.ops(), "GET", path);
     assert_eq!(ops("/healthz").await.text(), "ok\n");
-    let ready = ops("/readyz").await.ok(200);
+    let mut ready = ops("/readyz").await.ok(200);
+    let stores = ready["stores"].take();
     let up = json!({
         "status": "ready", "codes": "up", "rate_limits": "up", "sessions": "up", "users": "up",
-        "queue": "up",
+        "queue": "up", "stores": null,
     });
     assert_eq!(ready, up);
+    let users_at = stores["users"].as_str().unwrap();
+    assert!(users_at.starts_with(store.of_users()), "{users_at}");
+    assert!(!users_at.contains('@'), "{users_at}");
     app.sign_in(PHONE).await;
     let metrics = ops("/metrics").await;
     assert!(

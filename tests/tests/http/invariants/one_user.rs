@@ -73,8 +73,10 @@ async fn a_thousand_first_sign_ins_of_a_phone_at_once_give_one_user(store: Store
         .filter(|body| body["new_user"] == true)
         .count();
     assert!(new == 1 || (new == 0 && late > 0), "{new} new users");
+    // A call that was late may have been given up by a store with a deadline of its own.
+    let stored = if late == 0 { 1000 } else { signed_in.len() };
     tests_support::until("every session", async || {
-        (sessions(&apps[0]).await == 1000).then_some(())
+        (sessions(&apps[0]).await >= stored).then_some(())
     })
     .await;
 }
