@@ -8,7 +8,7 @@ use domain::ports::StoreError;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long an abandoned statement has to end. Its connection counts as used until then: a server
 /// that is stuck gets no crowd of new ones.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// A server that waits for a lock says so within this time; one that says nothing is stuck or gone.
+const SILENCE: Duration = Duration::from_millis(1100);
 
 /// The parameters of a statement, with the types of their columns: the server is not asked.
 pub(crate) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
@@ -48,15 +51,18 @@ enum Again {
 /// At most so many connections, opened when they are needed and kept for the next operation.
 pub(crate) struct Pool {
     room: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Mutex<Vec<Connection>>,
     server: Server,
 }
+
+/// Room for one connection, taken until the last who has it lets go.
+type Room = Arc<OwnedSemaphorePermit>;
 
 impl Pool {
     pub(crate) fn new(server: Server, size: usize) -> Self {
         Self {
             room: Arc::new(Semaphore::new(size.max(1))),
-            idle: Arc::default(),
+            idle: Mutex::default(),
             server,
         }
     }
@@ -82,35 +88,35 @@ impl Pool {
         params: Params<'_>,
         again: Again,
     ) -> Result<Vec<Row>, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let Ok(Ok(room)) = timeout_at(deadline, self.room.clone().acquire_owned()).await else {
+            return Err(StoreError::unavailable("no connection was free in time"));
+        };
+        let room = Arc::new(room);
         let attempts = async {
-            match self.attempt(sql, params).await {
+            match self.attempt(sql, params, &room).await {
                 Err(error) if is_undone(&error) || is_lost(&error) && again == Again::Harmless => {
-                    self.attempt(sql, params).await
+                    self.attempt(sql, params, &room).await
                 }
                 outcome => outcome,
             }
         };
-        match timeout(PATIENCE, attempts).await {
+        match timeout_at(deadline, attempts).await {
             Ok(outcome) => outcome.map_err(|error| store_error(&error)),
-            Err(_) => {
-                // The idle ones may be as dead, and nothing but time would tell.
-                self.idle.lock().clear();
-                Err(StoreError::unavailable("PostgreSQL did not answer in time"))
-            }
+            Err(_) => Err(StoreError::unavailable("PostgreSQL did not answer in time")),
         }
     }
 
-    async fn attempt(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
-        // Never closed, so always some.
-        let room = self.room.clone().acquire_owned().await.ok();
+    async fn attempt(&self, sql: &str, params: Params<'_>, room: &Room) -> Result<Vec<Row>, Error> {
         let connection = match self.idle_connection() {
             Some(connection) => connection,
             None => self.server.connect().await?,
         };
         let client = connection.client.clone();
         let in_use = InUse {
+            since: Instant::now(),
             connection: Some(connection),
-            room,
+            room: room.clone(),
             pool: self,
         };
         let outcome = client.query_typed(sql, params).await;
@@ -129,8 +135,9 @@ impl Pool {
 
 /// A connection with a statement under way. Dropped before that is answered, it ends it.
 struct InUse<'a> {
+    since: Instant,
     connection: Option<Connection>,
-    room: Option<OwnedSemaphorePermit>,
+    room: Room,
     pool: &'a Pool,
 }
 
@@ -148,8 +155,15 @@ impl InUse<'_> {
 
 impl Drop for InUse<'_> {
     fn drop(&mut self) {
-        if let (Some(connection), Ok(runtime)) = (self.connection.take(), Handle::try_current()) {
-            let (server, room) = (self.pool.server.clone(), self.room.take());
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if self.since.elapsed() > SILENCE {
+            // The idle ones may be as silent, and each would cost its next user a deadline.
+            self.pool.idle.lock().clear();
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            let (server, room) = (self.pool.server.clone(), self.room.clone());
             runtime.spawn(async move {
                 let _ = timeout(LINGER, server.cancel(&connection)).await;
                 connection.cut();
