@@ -78,6 +78,7 @@ macro_rules! session_store_laws {
                 no_more_than_max_live_sessions_of_many_stay,
                 one_of_many_refreshes_wins,
                 one_of_many_revocations_wins,
+                a_sign_out_is_not_undone_by_a_displacement,
                 a_revocation_is_not_lost_among_refreshes,
                 revoke_all_leaves_no_session_among_refreshes,
             ]

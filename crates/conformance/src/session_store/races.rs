@@ -98,6 +98,33 @@ pub async fn one_of_many_revocations_wins(store: Arc<dyn SessionStore>, spawn: S
     }
 }
 
+/// A session that is signed out while another one displaces it ends once, by whichever came first.
+pub async fn a_sign_out_is_not_undone_by_a_displacement(
+    store: Arc<dyn SessionStore>,
+    spawn: Spawn,
+) {
+    let sessions = insert_many(&*store).await;
+    let (shared, each) = (store.clone(), sessions.clone());
+    let rounds = race(spawn, move |contestant, round| {
+        let (store, session) = (shared.clone(), each[round].clone());
+        async move {
+            if contestant > 0 {
+                return store
+                    .revoke(session.id, at(contestant as u64))
+                    .await
+                    .unwrap();
+            }
+            insert(&*store, &sample::session_of(session.user, at(30)), 1).await;
+            false
+        }
+    });
+    for (answers, session) in rounds.await.into_iter().zip(sessions.iter()) {
+        let signed_out = (1..CONTESTANTS).find(|contestant| answers[*contestant]);
+        let moment = signed_out.map_or(30, |contestant| contestant as u64);
+        assert_revoked(&*store, session, at(moment)).await;
+    }
+}
+
 /// Refreshes a session that nobody else refreshes until it is gone, or a few times.
 async fn keep_refreshing(store: &dyn SessionStore, session: &UserSession) {
     let mut presented = session.refresh.unwrap();
