@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +17,9 @@ const SHARDS: usize = 64;
 
 /// The codes of this process.
 ///
-/// A shard's lock may be held when the lock of `phones` is taken, never the other way round.
+/// A shard's lock may be held when the lock of a later shard or of `phones` is taken, never the
+/// other way round. A phone's codes lie in several shards: who looks for them holds all of these at
+/// once, or would see one code as it was before another.
 pub struct MemoryCodeStore {
     shards: [Mutex<Shard>; SHARDS],
     phones: Mutex<BTreeSet<(PhoneTag, PhoneCodeId)>>,
@@ -36,6 +39,26 @@ fn tag(index: &PhoneIndex) -> PhoneTag {
     index.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
+fn shard_of(id: &PhoneCodeId) -> usize {
+    // The middle of an id is random; it begins with the time.
+    usize::from(id.as_bytes()[8]) % SHARDS
+}
+
+/// Of these ids in these shards, the codes of these phones.
+fn newest_first(
+    shards: &[MutexGuard<'_, Shard>],
+    ids: &BTreeSet<PhoneCodeId>,
+    indexes: &[PhoneIndex],
+) -> Vec<PhoneCode> {
+    let found = ids
+        .iter()
+        .filter_map(|id| shards.iter().find_map(|shard| shard.codes.get(id)));
+    let found = found.filter(|code| indexes.contains(code.phone.index()));
+    let mut codes: Vec<_> = found.map(|code| PhoneCode::clone(code)).collect();
+    codes.sort_by_key(|code| Reverse(code.created_at));
+    codes
+}
+
 impl MemoryCodeStore {
     /// A store without codes.
     pub fn new() -> Self {
@@ -46,8 +69,16 @@ impl MemoryCodeStore {
     }
 
     fn shard(&self, id: PhoneCodeId) -> MutexGuard<'_, Shard> {
-        // The middle of an id is random; it begins with the time.
-        self.shards[usize::from(id.as_bytes()[8]) % SHARDS].lock()
+        self.shards[shard_of(&id)].lock()
+    }
+
+    /// The codes of phones whose indexes begin like these.
+    fn ids_of(&self, indexes: &[PhoneIndex]) -> BTreeSet<PhoneCodeId> {
+        let [first, last] = [[0; 16], [u8::MAX; 16]].map(PhoneCodeId::from_bytes);
+        let phones = self.phones.lock();
+        let ids_of = |index| phones.range((tag(index), first)..=(tag(index), last));
+        let ids = indexes.iter().flat_map(ids_of);
+        ids.map(|(_, id)| *id).collect()
     }
 
     /// Changes a code, if it is there.
@@ -102,19 +133,19 @@ impl CodeStore for MemoryCodeStore {
     }
 
     async fn find_by_phone(&self, indexes: &[PhoneIndex]) -> Result<Vec<PhoneCode>, StoreError> {
-        let [first, last] = [[0; 16], [u8::MAX; 16]].map(PhoneCodeId::from_bytes);
-        let ids: Vec<PhoneCodeId> = {
-            let phones = self.phones.lock();
-            let ids_of = |index| phones.range((tag(index), first)..=(tag(index), last));
-            indexes.iter().flat_map(ids_of).map(|(_, id)| *id).collect()
-        };
-        let mut codes: Vec<PhoneCode> = ids
-            .into_iter()
-            .filter_map(|id| self.change(id, |code| code.clone()))
-            .filter(|code| indexes.contains(code.phone.index()))
-            .collect();
-        codes.sort_by_key(|code| std::cmp::Reverse(code.created_at));
-        Ok(codes)
+        let mut ids = self.ids_of(indexes);
+        loop {
+            let shards: BTreeSet<usize> = ids.iter().map(shard_of).collect();
+            let shards: Vec<_> = shards
+                .into_iter()
+                .map(|at| self.shards[at].lock())
+                .collect();
+            let still = self.ids_of(indexes);
+            if ids == still {
+                return Ok(newest_first(&shards, &ids, indexes));
+            }
+            ids = still;
+        }
     }
 
     async fn begin_attempt(&self, id: PhoneCodeId) -> Result<Option<PhoneCode>, StoreError> {
