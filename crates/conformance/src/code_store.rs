@@ -14,11 +14,13 @@ use crate::{Broken, Spawn};
 
 mod change;
 mod find;
+mod model;
 mod races;
 mod sweep;
 
 pub use change::*;
 pub use find::*;
+pub use model::*;
 pub use races::*;
 pub use sweep::*;
 
@@ -60,6 +62,8 @@ macro_rules! code_store_laws {
                 sweep_stops_at_its_limit,
             ],
             races: [
+                any_history_is_as_the_model_says,
+                any_race_has_an_order,
                 one_of_many_puts_wins,
                 parallel_attempts_see_different_numbers,
                 parallel_releases_take_back_each_attempt,

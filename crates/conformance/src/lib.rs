@@ -32,6 +32,7 @@
 
 pub mod code_store;
 pub mod durability;
+pub mod history;
 pub mod rate_limiter;
 pub mod sample;
 pub mod session_store;

@@ -33,15 +33,11 @@ where
     Turn: Future<Output = T> + Send + 'static,
 {
     let track = Arc::new(Track::default());
-    for contestant in 0..CONTESTANTS {
+    let contestants = (0..CONTESTANTS).map(|contestant| {
         let (track, turn) = (track.clone(), turn.clone());
-        spawn(Box::pin(async move {
-            let run = track.run(move |round| turn(contestant, round));
-            let result = AssertUnwindSafe(run).catch_unwind().await;
-            track.finish(contestant, result);
-        }));
-    }
-    by_round(track.finished().await)
+        async move { track.run(move |round| turn(contestant, round)).await }.boxed()
+    });
+    by_round(together(spawn, contestants.collect()).await)
 }
 
 fn by_round<T>(contestants: Vec<Vec<T>>) -> Vec<Vec<T>> {
@@ -54,14 +50,13 @@ fn by_round<T>(contestants: Vec<Vec<T>>) -> Vec<Vec<T>> {
     rounds
 }
 
-struct Track<T> {
-    at_the_line: AtomicUsize,
-    results: Mutex<BTreeMap<usize, thread::Result<Vec<T>>>>,
-    referee: AtomicWaker,
-}
+/// Where the contestants line up before every round.
+#[derive(Default)]
+struct Track(AtomicUsize);
 
-impl<T> Track<T> {
-    async fn run<Turn: Future<Output = T>>(&self, turn: impl Fn(usize) -> Turn) -> Vec<T> {
+impl Track {
+    async fn run<T, Turn: Future<Output = T>>(&self, turn: impl Fn(usize) -> Turn) -> Vec<T> {
+        let _leave = Leave(self);
         let mut answers = Vec::with_capacity(ROUNDS);
         for round in 0..ROUNDS {
             let turn = turn(round);
@@ -74,10 +69,10 @@ impl<T> Track<T> {
     /// Waits for the others, so that every round is run by all of them at once. Who is never kept
     /// waiting by a store would else be done before the next one starts.
     async fn line_up(&self, round: usize) {
-        self.at_the_line.fetch_add(1, Ordering::AcqRel);
+        self.0.fetch_add(1, Ordering::AcqRel);
         let mut looks = 0;
         poll_fn(|context| {
-            if self.at_the_line.load(Ordering::Acquire) >= (round + 1) * CONTESTANTS {
+            if self.0.load(Ordering::Acquire) >= (round + 1) * CONTESTANTS {
                 return Poll::Ready(());
             }
             // Wakeful, for to be woken takes longer than the race; but some store may be at work.
@@ -91,36 +86,53 @@ impl<T> Track<T> {
         })
         .await;
     }
+}
 
-    fn finish(&self, contestant: usize, result: thread::Result<Vec<T>>) {
-        if result.is_err() {
-            // The others need not wait for who dropped out.
-            self.at_the_line
-                .fetch_add(CONTESTANTS * ROUNDS, Ordering::AcqRel);
-        }
-        self.results.lock().unwrap().insert(contestant, result);
-        self.referee.wake();
-    }
+/// The others need not wait for who is done or dropped out.
+struct Leave<'a>(&'a Track);
 
-    async fn finished(&self) -> Vec<Vec<T>> {
-        let results = poll_fn(|context| {
-            self.referee.register(context.waker());
-            let mut results = self.results.lock().unwrap();
-            if results.len() < CONTESTANTS {
-                return Poll::Pending;
-            }
-            Poll::Ready(std::mem::take(&mut *results))
-        });
-        let answers =
-            |result: thread::Result<_>| result.unwrap_or_else(|panic| resume_unwind(panic));
-        results.await.into_values().map(answers).collect()
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(CONTESTANTS * ROUNDS, Ordering::AcqRel);
     }
 }
 
-impl<T> Default for Track<T> {
+/// Runs all tasks on the caller's executor. Returns what they said, in their order; a panic of one
+/// of them goes on here.
+pub(crate) async fn together<T: Send + 'static>(
+    spawn: Spawn,
+    tasks: Vec<BoxFuture<'static, T>>,
+) -> Vec<T> {
+    let count = tasks.len();
+    let done = Arc::new(Done::default());
+    for (number, task) in tasks.into_iter().enumerate() {
+        let done = done.clone();
+        spawn(Box::pin(async move {
+            let result = AssertUnwindSafe(task).catch_unwind().await;
+            done.results.lock().unwrap().insert(number, result);
+            done.referee.wake();
+        }));
+    }
+    let all = poll_fn(|context| {
+        done.referee.register(context.waker());
+        let mut results = done.results.lock().unwrap();
+        if results.len() < count {
+            return Poll::Pending;
+        }
+        Poll::Ready(std::mem::take(&mut *results))
+    });
+    let answer = |result: thread::Result<T>| result.unwrap_or_else(|panic| resume_unwind(panic));
+    all.await.into_values().map(answer).collect()
+}
+
+struct Done<T> {
+    results: Mutex<BTreeMap<usize, thread::Result<T>>>,
+    referee: AtomicWaker,
+}
+
+impl<T> Default for Done<T> {
     fn default() -> Self {
         Self {
-            at_the_line: AtomicUsize::new(0),
             results: Mutex::default(),
             referee: AtomicWaker::new(),
         }

@@ -12,10 +12,12 @@ use crate::sample::{self, NOW, charge};
 use crate::{Broken, Spawn};
 
 mod history;
+mod model;
 mod races;
 mod sweep;
 
 pub use history::*;
+pub use model::*;
 pub use races::*;
 pub use sweep::*;
 
@@ -58,6 +60,8 @@ macro_rules! rate_limiter_laws {
                 sweep_stops_at_its_limit,
             ],
             races: [
+                any_history_is_as_the_model_says,
+                any_race_has_an_order,
                 parallel_charges_stay_within_their_limit,
                 parallel_charges_are_counted_all_or_none,
                 charges_in_any_order_do_not_wait_for_each_other,

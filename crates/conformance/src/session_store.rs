@@ -13,12 +13,14 @@ use crate::{Broken, Spawn};
 
 mod end;
 mod insert;
+mod model;
 mod races;
 mod rotate;
 mod sweep;
 
 pub use end::*;
 pub use insert::*;
+pub use model::*;
 pub use races::*;
 pub use rotate::*;
 pub use sweep::*;
@@ -74,6 +76,8 @@ macro_rules! session_store_laws {
                 sweep_stops_at_its_limit,
             ],
             races: [
+                any_history_is_as_the_model_says,
+                any_race_has_an_order,
                 a_code_makes_one_session_of_many,
                 no_more_than_max_live_sessions_of_many_stay,
                 one_of_many_refreshes_wins,

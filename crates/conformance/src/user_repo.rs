@@ -11,8 +11,10 @@ use domain::vault::SealedPhone;
 use crate::sample::{self, NOW};
 use crate::{Broken, Spawn};
 
+mod model;
 mod races;
 
+pub use model::*;
 pub use races::*;
 
 /// Checks every law, one after another.
@@ -45,6 +47,8 @@ macro_rules! user_repo_laws {
                 a_deleted_users_phone_is_free_again,
             ],
             races: [
+                any_history_is_as_the_model_says,
+                any_race_has_an_order,
                 one_of_many_creators_makes_the_user,
                 creators_under_two_keys_make_one_user,
                 one_of_many_deletions_wins,
