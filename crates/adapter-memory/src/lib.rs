@@ -4,7 +4,10 @@
 //! is gone with the process, and no other process sees it.
 
 mod codes;
+#[cfg(test)]
+mod interleavings;
 mod limits;
+mod lock;
 mod sessions;
 mod sweep;
 mod users;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use domain::ports::{RateLimiter, StoreError};
 use domain::rate_limit::{Charge, Counter, CounterKey, Decision};
 use domain::timestamp::Timestamp;
-use parking_lot::Mutex;
 
+use crate::lock::Mutex;
 use crate::sweep::{self, ExpiryQueue};
 
 /// The counters of this process, under one lock: a call counts on all of its counters or on none.

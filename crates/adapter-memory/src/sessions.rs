@@ -6,8 +6,8 @@ use domain::id::{PhoneCodeId, SessionId, UserId};
 use domain::ports::{Inserted, Rotation, SessionStore, StoreError};
 use domain::session::{RefreshDigest, Renewal, UserSession};
 use domain::timestamp::Timestamp;
-use parking_lot::RwLock;
 
+use crate::lock::RwLock;
 use crate::sweep::{self, ExpiryQueue};
 
 /// The sessions of this process, under one lock: a new session and the ones that make room for it

@@ -5,7 +5,8 @@ use domain::id::UserId;
 use domain::ports::{StoreError, UserRepo};
 use domain::user::{NewUser, User};
 use domain::vault::{PhoneIndex, SealedPhone};
-use parking_lot::RwLock;
+
+use crate::lock::RwLock;
 
 /// The users of this process.
 #[derive(Default)]
