@@ -25,7 +25,7 @@ CREATE FUNCTION phone_auth.insert_session(
 ) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
     PERFORM phone_auth.lock_all(ARRAY[$2]);
     INSERT INTO phone_auth.sessions VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        ON CONFLICT (code_id) DO NOTHING;
+        ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN RETURN false; END IF;
     UPDATE phone_auth.sessions SET revoked_at = $5
      WHERE revoked_at IS NULL AND id IN (
