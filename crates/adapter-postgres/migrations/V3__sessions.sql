@@ -49,14 +49,14 @@ LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
 END $$;
 
 -- Exchanges the token $2 for $3 at $4, or revokes a session whose token it is not: either way the
--- session as it is then.
+-- session as it is then. In one statement, because two would each look at another moment.
 CREATE FUNCTION phone_auth.rotate_session(bytea, bytea, bytea, bigint, bigint)
 RETURNS SETOF phone_auth.sessions LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
-    RETURN QUERY UPDATE phone_auth.sessions
-        SET refresh = $3, last_seen_at = $4, expires_at = $5
-        WHERE id = $1 AND refresh = $2 AND revoked_at IS NULL RETURNING *;
-    IF FOUND THEN RETURN; END IF;
-    RETURN QUERY UPDATE phone_auth.sessions SET revoked_at = $4
+    RETURN QUERY UPDATE phone_auth.sessions SET
+        refresh      = CASE refresh WHEN $2 THEN $3 ELSE refresh END,
+        last_seen_at = CASE refresh WHEN $2 THEN $4 ELSE last_seen_at END,
+        expires_at   = CASE refresh WHEN $2 THEN $5 ELSE expires_at END,
+        revoked_at   = CASE refresh WHEN $2 THEN NULL ELSE $4 END
         WHERE id = $1 AND refresh IS NOT NULL AND revoked_at IS NULL RETURNING *;
 END $$;
 
