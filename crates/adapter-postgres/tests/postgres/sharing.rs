@@ -1,12 +1,14 @@
 //! One database, several nodes: each `Postgres` stands for one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapter_postgres::Postgres;
 use conformance::sample;
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, StoreError, UserRepo};
 use domain::rate_limit::Decision;
 use domain::session::UserSession;
+use servers::psql;
 use tokio::task::JoinSet;
 
 use crate::support::{fresh, open, settings, somebody};
@@ -80,19 +82,34 @@ async fn a_phone_has_one_user_in_all_nodes_together() {
     assert!(outcomes.iter().all(|(user, _)| *user == outcomes[0].0));
 }
 
-/// All at once, and of one user: each of them changes the others' rows.
+/// Each of them changes many rows of one user, in the order that it comes across them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sign_ins_and_sign_outs_of_one_user_do_not_wait_for_each_other() {
-    let user = sample::user_id();
-    let outcomes = race(|store| {
-        let session = sample::session_of(user, sample::NOW);
-        async move {
-            let _ = store.insert(&session, 2).await?;
-            store.revoke_all(user, sample::NOW).await
+    const USERS: usize = 20;
+    let (here, url) = fresh().await;
+    let there = open(&url).await;
+    let users = [(); USERS].map(|()| sample::user_id());
+    for (number, user) in users.iter().cycle().take(40 * USERS).enumerate() {
+        // The last ones are the oldest: an index comes across them first, a scan last.
+        let at = sample::NOW - Duration::from_secs(number as u64);
+        let session = sample::session_of(*user, at);
+        assert_eq!(here.insert(&session, 100).await.unwrap(), Inserted::Stored);
+    }
+    psql(&url, "ANALYZE phone_auth.sessions");
+    for user in users {
+        let mut all = JoinSet::new();
+        for store in [&here, &there, &here, &there] {
+            let (one, other) = (store.clone(), store.clone());
+            all.spawn(async move { one.revoke_all(user, sample::NOW).await.map(drop) });
+            all.spawn(async move {
+                let session = sample::session_of(user, sample::NOW);
+                other.insert(&session, 2).await.map(drop)
+            });
         }
-    });
-    let ended: u64 = outcomes.await.into_iter().sum();
-    assert!((1..=64).contains(&ended), "{ended}");
+        for outcome in all.join_all().await {
+            outcome.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
