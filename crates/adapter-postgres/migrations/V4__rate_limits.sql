@@ -28,12 +28,12 @@ BEGIN
     -- From the newest back: the first hit that does not fit has to leave the window.
     FOR i IN REVERSE coalesce(cardinality(hits), 0)..2 BY 2 LOOP
         leaves := hits[i - 1] + period;
-        EXIT WHEN leaves <= moment;
         room := room - hits[i];
-        IF room < 0 AND leaves > moment THEN RETURN leaves - moment; END IF;
-        IF room IS NULL OR leaves IS NULL THEN
+        IF leaves + room IS NULL THEN
             RAISE data_corrupted USING MESSAGE = 'a counter has hits that are no numbers';
         END IF;
+        EXIT WHEN leaves <= moment;
+        IF room < 0 THEN RETURN leaves - moment; END IF;
     END LOOP;
     RETURN NULL;
 END $$;
