@@ -142,9 +142,10 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Whether a store is lost now, of which the log was told.
-    pub(crate) fn is_any_lost(&self) -> bool {
-        self.watches.iter().any(|watch| watch.is_lost())
+    /// The stores that are lost now, of which the log was told.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = &str> {
+        let lost = self.watches.iter().filter(|watch| watch.is_lost());
+        lost.map(|watch| watch.name.as_str())
     }
 }
 

@@ -30,20 +30,20 @@ pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
             report.line(store, Ok(missing))?;
         }
     }
-    if pending.iter().any(|(_, steps)| *steps > 0) {
-        return report.finish();
+    let health = if pending.iter().any(|(_, steps)| *steps > 0) {
+        // Opening a store applies what is missing, so only the others can be tried.
+        stores::health_of_complete(config, &pending).await?
+    } else {
+        let auth = wiring::wire(config, &ring, given).await?.auth;
+        start::health(&auth).await.into()
+    };
+    for (what, health) in health {
+        let answers = health.map(|()| "answers".to_owned());
+        report.line(what, answers.map_err(|e| with_causes(&e)))?;
     }
-    let wired = wiring::wire(config, &ring, given).await?;
-    for (part, health) in start::health(&wired.auth).await {
-        report.line(part, health.map(|()| "answers".to_owned()))?;
-    }
-    let gateway = wired.auth.ports().sms.health().await;
-    report.line(
-        "sms",
-        gateway
-            .map(|()| "ready".to_owned())
-            .map_err(|e| with_causes(&e)),
-    )?;
+    let gateways = wiring::gateways::open(config, given, &wiring::clock(given))?;
+    let ready = gateways.sms.health().await.map(|()| "ready".to_owned());
+    report.line("sms", ready.map_err(|e| with_causes(&e)))?;
     report.finish()
 }
 

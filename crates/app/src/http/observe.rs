@@ -246,7 +246,8 @@ fn failure(answer: &ServiceResponse) -> Option<String> {
 
 /// Whether the log learns of it once from elsewhere; of what is late, if a store is lost.
 fn is_told(answer: &ServiceResponse) -> bool {
-    let is_any_lost = || AppState::of(answer.request()).is_ok_and(|s| s.serving.is_any_lost());
+    let is_any_lost =
+        || AppState::of(answer.request()).is_ok_and(|s| s.serving.lost().next().is_some());
     let extensions = answer.response().extensions();
     let failure = extensions.get::<Failure>();
     failure.is_some_and(|failure| failure.is_told || failure.is_late && is_any_lost())

@@ -28,6 +28,8 @@ struct Readiness<'a> {
     queue: &'static str,
     /// Where the rows of each port are.
     stores: &'a BTreeMap<&'static str, String>,
+    /// Those of them that are lost.
+    lost: Vec<&'a str>,
 }
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -70,6 +72,7 @@ async fn ready(state: Data<AppState>) -> HttpResponse {
         users,
         queue,
         stores: &state.serving.stores,
+        lost: state.serving.lost().collect(),
     });
     // A balancer asks every second: why it is not ready is told where that happens, not here.
     answer.extensions_mut().insert(Failure {

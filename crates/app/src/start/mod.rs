@@ -14,7 +14,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, ServiceConfig};
 use domain::auth::{Auth, Part};
 use domain::phone::PhoneNumber;
-use domain::ports::{StoreError, with_causes};
+use domain::ports::StoreError;
 use tokio::task::JoinHandle;
 
 use self::door::Door;
@@ -52,16 +52,13 @@ pub(crate) fn findings(config: &Config, ring: &KeyRing, given: &Overrides) -> Ve
 }
 
 /// Whether each store answers, by the port's name.
-pub(crate) async fn health(auth: &Auth) -> [(&'static str, Result<(), String>); 4] {
+pub(crate) async fn health(auth: &Auth) -> [(&'static str, Result<(), StoreError>); 4] {
     let ports = auth.ports();
-    let told = |part: Part, health: Result<(), StoreError>| {
-        (part.as_str(), health.map_err(|error| with_causes(&error)))
-    };
     [
-        told(Part::Codes, ports.codes.health().await),
-        told(Part::RateLimits, ports.limiter.health().await),
-        told(Part::Sessions, ports.sessions.health().await),
-        told(Part::Users, ports.users.health().await),
+        (Part::Codes.as_str(), ports.codes.health().await),
+        (Part::RateLimits.as_str(), ports.limiter.health().await),
+        (Part::Sessions.as_str(), ports.sessions.health().await),
+        (Part::Users.as_str(), ports.users.health().await),
     ]
 }
 

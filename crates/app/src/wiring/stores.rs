@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::ports::{CodeStore, RateLimiter, SessionStore, UserRepo};
+use domain::ports::{CodeStore, RateLimiter, SessionStore, StoreError, UserRepo};
 use domain::rate_limit::Scope;
 
 use super::adapters::{self, Adapter};
@@ -111,6 +111,24 @@ pub(crate) async fn pending_migrations(
     for store in used(config) {
         let pending = adapters::pending(store, config).await?;
         found.extend(pending.map(|steps| (store.as_str(), steps)));
+    }
+    Ok(found)
+}
+
+/// Whether each store answers whose schema lacks nothing.
+pub(crate) async fn health_of_complete(
+    config: &Config,
+    pending: &[(&'static str, usize)],
+) -> Result<Vec<(&'static str, Result<(), StoreError>)>, StartError> {
+    let lacks = |store: &Store| {
+        pending
+            .iter()
+            .any(|(name, steps)| *name == store.as_str() && *steps > 0)
+    };
+    let mut found = Vec::new();
+    for store in used(config).filter(|store| !lacks(store)) {
+        let adapter = adapters::open(store, config).await?;
+        found.push((store.as_str(), adapter.codes.health().await));
     }
     Ok(found)
 }

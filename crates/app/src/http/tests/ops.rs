@@ -31,7 +31,8 @@ async fn what_is_down_is_named_and_the_service_stays_alive() {
     assert_eq!(world.get("/healthz").await.status, 200);
     let ready = world.get("/readyz").await;
     let parts = json!({"status": "not_ready", "codes": "up", "rate_limits": "down",
-        "sessions": "up", "users": "up", "queue": "up", "stores": {}});
+        "sessions": "up", "users": "up", "queue": "up", "stores": {},
+        "lost": []});
     assert_eq!((ready.status, ready.json()), (503, parts));
 }
 
