@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::app::digits_of;
 use crate::http::{Connection, Request};
+use crate::stores::{Rooms, Store};
 use crate::until;
 
 /// Where cargo puts what it builds as it built the tests.
@@ -40,6 +41,7 @@ fn binary() -> PathBuf {
 pub struct Installation {
     folder: TempDir,
     settings: Vec<(String, String)>,
+    rooms: Vec<Rooms>,
 }
 
 /// A command that has ended.
@@ -55,6 +57,7 @@ impl Default for Installation {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             settings: Vec::new(),
+            rooms: Vec::new(),
         }
         .set("server.bind", "127.0.0.1:0")
         .set("server.ops_bind", "127.0.0.1:0")
@@ -72,6 +75,16 @@ impl Installation {
     /// With one more setting, in the environment; a later one wins.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With its rows there.
+    pub fn on(mut self, store: Store) -> Self {
+        let rooms = Rooms::new(store);
+        for (key, value) in rooms.settings() {
+            self = self.set(key, value);
+        }
+        self.rooms.push(rooms);
         self
     }
 
@@ -222,6 +235,12 @@ impl Service {
 
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Whether `/readyz` says that it serves, and what it says.
+    pub async fn readiness(&self) -> (u16, Value) {
+        let answer = self.get_ops("/readyz").await;
+        (answer.status, answer.json())
     }
 
     /// Tells it to end, as a service manager does.

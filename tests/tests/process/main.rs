@@ -9,6 +9,7 @@
 mod canary;
 mod cli;
 mod durability;
+mod outages;
 mod pigeon_post;
 mod several;
 mod shutdown;

@@ -1,10 +1,10 @@
-//! I1, I3 and I5 over one database file that several processes share.
+//! I1, I3, I5 and I7 over stores that several processes share.
 
 use std::future::IntoFuture;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests_support::app::SignedIn;
+use tests_support::app::{SignedIn, Store};
 use tests_support::http::{Answer, Request};
 use tests_support::lift_file_limit;
 use tests_support::process::Service;
@@ -28,7 +28,18 @@ fn enter(service: &Service, id: &str) -> Request {
 
 #[tokio::test]
 async fn three_processes_on_one_file_agree_on_codes_users_and_sessions() {
-    let installation = with_test_numbers(2).set("limits.sessions_per_user", "1000");
+    three_processes_agree_on_codes_users_and_sessions(Store::Sqlite).await;
+}
+
+#[tokio::test]
+async fn three_processes_on_redis_and_postgres_agree_on_codes_users_and_sessions() {
+    three_processes_agree_on_codes_users_and_sessions(Store::RedisPostgres).await;
+}
+
+async fn three_processes_agree_on_codes_users_and_sessions(store: Store) {
+    let installation = with_test_numbers(2)
+        .on(store)
+        .set("limits.sessions_per_user", "1000");
     let services = [
         installation.serve().await,
         installation.serve().await,
@@ -92,8 +103,19 @@ async fn three_processes_on_one_file_agree_on_codes_users_and_sessions() {
 }
 
 #[tokio::test]
-async fn the_sends_of_three_processes_stay_within_a_limit() {
-    let installation = super::unlimited().set("limits.sends_overall", "10/1h");
+async fn the_sends_of_three_processes_on_one_file_stay_within_a_limit() {
+    the_sends_of_three_processes_stay_within_a_limit(Store::Sqlite).await;
+}
+
+#[tokio::test]
+async fn the_sends_of_three_processes_on_redis_and_postgres_stay_within_a_limit() {
+    the_sends_of_three_processes_stay_within_a_limit(Store::RedisPostgres).await;
+}
+
+async fn the_sends_of_three_processes_stay_within_a_limit(store: Store) {
+    let installation = super::unlimited()
+        .on(store)
+        .set("limits.sends_overall", "10/1h");
     let services = [
         installation.serve().await,
         installation.serve().await,

@@ -1,8 +1,10 @@
-//! I6: SIGTERM under load drops no accepted message.
+//! I6: SIGTERM under load drops no accepted message, and after a drain nobody's request.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tests_support::http::Request;
 use tests_support::{lift_file_limit, until};
 
 use super::unlimited;
@@ -59,4 +61,58 @@ async fn a_service_told_to_end_delivers_what_it_accepted_first() {
         let code = heir.get(&format!("/v1/phone-codes/{id}")).await.ok(200);
         assert_eq!(code["status"], "sent", "{code}");
     }
+}
+
+/// A caller that asks on a new connection each time, for as long as somebody listens. Gives how
+/// many answers there were.
+async fn call_until_refused(request: Request) -> usize {
+    let mut answers = 0;
+    loop {
+        match request.clone().attempt().await {
+            Ok(answer) => {
+                answer.ok(200);
+                answers += 1;
+            }
+            Err(refused) if refused.kind() == ErrorKind::ConnectionRefused => return answers,
+            Err(cut) => panic!("cut after {answers} answers: {cut}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_drains_serves_everybody_who_got_in() {
+    let installation = unlimited().set("server.drain", "1s");
+    let service = installation.serve().await;
+    let request = service.get("/.well-known/jwks.json");
+    let mut kept = service.connect().await;
+    assert_eq!(
+        kept.call(&request).await.unwrap().header("connection"),
+        None
+    );
+    let callers: Vec<_> = (0..16)
+        .map(|_| tokio::spawn(call_until_refused(request.clone())))
+        .collect();
+    service.terminate();
+    let told = Instant::now();
+    until("that it is ending", async || {
+        let (status, ready) = service.readiness().await;
+        (status == 503 && ready["status"] == "ending").then_some(())
+    })
+    .await;
+    // It still serves, and asks who keeps a connection to come back elsewhere.
+    let last = kept.call(&request).await.unwrap();
+    last.ok(200);
+    assert_eq!(last.header("connection"), Some("close"));
+    assert!(kept.is_closed().await);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
+    assert!(
+        told.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        told.elapsed()
+    );
+    let (status, log) = service.ended().await;
+    assert!(status.success(), "{status}: {log}");
+    assert!(log.contains("ending in 1s"), "{log}");
 }

@@ -183,7 +183,7 @@ async fn health_readiness_and_metrics_are_on_their_own_listener(store: Store) {
     let stores = ready["stores"].take();
     let up = json!({
         "status": "ready", "codes": "up", "rate_limits": "up", "sessions": "up", "users": "up",
-        "queue": "up", "stores": null,
+        "queue": "up", "stores": null, "lost": [],
     });
     assert_eq!(ready, up);
     let users_at = stores["users"].as_str().unwrap();

@@ -3,6 +3,7 @@
 mod commands;
 mod misfortune;
 mod production;
+mod servers;
 
 use tests_support::process::Finished;
 
