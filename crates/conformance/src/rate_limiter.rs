@@ -42,6 +42,7 @@ macro_rules! rate_limiter_laws {
                 it_answers,
                 a_charge_is_granted_until_its_window_is_full,
                 the_wait_ends_when_the_window_has_room,
+                a_hit_counts_to_the_end_of_its_window,
                 every_window_of_a_limit_holds,
                 a_cost_counts_in_full,
                 counters_do_not_share,
@@ -124,6 +125,18 @@ pub async fn the_wait_ends_when_the_window_has_room(limiter: &dyn RateLimiter) {
     deny(limiter, &[&charge], at(59), 1).await;
     grant(limiter, &[&charge], at(60)).await;
     deny(limiter, &[&charge], at(60), 10).await;
+}
+
+/// A hit is not forgotten a moment too early, when another one is counted.
+pub async fn a_hit_counts_to_the_end_of_its_window(limiter: &dyn RateLimiter) {
+    let (charge, moment) = (charge(&[(2, 60)]), Duration::from_millis(1));
+    grant(limiter, &[&charge], at(0)).await;
+    grant(limiter, &[&charge], at(60) - moment).await;
+    let refused = Decision::Denied {
+        scope: charge.scope,
+        retry_after: moment,
+    };
+    assert_eq!(acquire(limiter, &[&charge], at(60) - moment).await, refused);
 }
 
 /// A limit of several windows admits what fits all of them.
