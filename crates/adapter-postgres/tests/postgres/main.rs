@@ -15,4 +15,5 @@ mod opening;
 mod round_trips;
 mod sharing;
 mod support;
+mod tables;
 mod tls;
