@@ -116,6 +116,9 @@ pub enum Fault {
     /// The sentinels know no such master.
     #[error("knows no master {0:?}: correct redis.sentinel.master")]
     UnknownMaster(String),
+    /// The sentinels name different masters.
+    #[error("do not agree on the master: wait until a failover is over, or look at the sentinels")]
+    Divided,
     /// Anything else.
     #[error("cannot be used: {0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),

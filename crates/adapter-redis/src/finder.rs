@@ -43,54 +43,46 @@ impl Finder {
         }))
     }
 
-    /// A connection to the master that has this key: the first to which any server shows the way.
+    /// A connection to the master that has this key.
     pub(crate) async fn connect(
         &self,
         key: &str,
         deadline: Instant,
     ) -> Result<Connection, OpenError> {
-        let ways = self.seeds.iter().map(|seed| self.way(seed, key, deadline));
-        let mut ways: FuturesUnordered<_> = ways.collect();
-        let mut failure = None;
-        while let Some(outcome) = ways.next().await {
-            match outcome {
-                Ok(connection) => return Ok(connection),
-                // What a server says tells more than that another one is not there.
-                Err(error) if failure.is_none() || error.is_an_answer() => failure = Some(error),
-                Err(_) => {}
-            }
-        }
-        Err(failure.unwrap_or_else(|| OpenError::new(self.servers.key(), Fault::Url)))
-    }
-
-    async fn way(
-        &self,
-        seed: &Server,
-        key: &str,
-        deadline: Instant,
-    ) -> Result<Connection, OpenError> {
         let connection = match &self.servers {
-            Servers::Single(_) => self.open(seed, deadline).await?,
-            Servers::Cluster(_) => self.owner(seed, key, deadline).await?,
-            Servers::Sentinel { master, .. } => self.master(seed, master, deadline).await?,
+            Servers::Sentinel { master, .. } => self.elected(master, deadline).await?,
+            Servers::Single(_) | Servers::Cluster(_) => self.owner(key, deadline).await?,
         };
         let info = self.ask(&connection, &redis::cmd("INFO"), deadline).await?;
         inspect(info, &self.servers).map_err(|fault| OpenError::new(&connection.server, fault))?;
         Ok(connection)
     }
 
-    async fn open(&self, server: &Server, deadline: Instant) -> Result<Connection, OpenError> {
-        Connection::open(server, self.tls.as_ref(), deadline).await
+    /// The server that has the key: the first to which any server shows the way.
+    async fn owner(&self, key: &str, deadline: Instant) -> Result<Connection, OpenError> {
+        let ways = self.seeds.iter().map(|seed| self.way(seed, key, deadline));
+        let mut ways: FuturesUnordered<_> = ways.collect();
+        let mut failures = Failures::default();
+        while let Some(outcome) = ways.next().await {
+            match outcome {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failures.add(error),
+            }
+        }
+        Err(failures.most_telling(&self.servers))
     }
 
-    /// The node of a Cluster that has the key. Any node knows, and says so of any command.
-    async fn owner(
+    /// Any node of a Cluster knows who has a key, and says so of any command.
+    async fn way(
         &self,
         seed: &Server,
         key: &str,
         deadline: Instant,
     ) -> Result<Connection, OpenError> {
         let connection = self.open(seed, deadline).await?;
+        if matches!(self.servers, Servers::Single(_)) {
+            return Ok(connection);
+        }
         let mut command = redis::cmd("EXISTS");
         let asked = timeout_at(deadline, connection.query(command.arg(key))).await;
         match asked.map_err(|_| OpenError::new(seed, Fault::Silent))? {
@@ -104,12 +96,46 @@ impl Finder {
         }
     }
 
-    async fn master(
+    /// The master that most sentinels name, or all that answer. One that has not heard of a failover
+    /// names a server that may be back, with nothing in it.
+    async fn elected(&self, name: &str, deadline: Instant) -> Result<Connection, OpenError> {
+        let half = deadline.saturating_duration_since(Instant::now()) / 2;
+        let votes = self
+            .seeds
+            .iter()
+            .map(|seed| self.vote(seed, name, deadline - half));
+        let mut votes: FuturesUnordered<_> = votes.collect();
+        let (mut named, mut failures) = (Vec::<Server>::new(), Failures::default());
+        while let Some(vote) = votes.next().await {
+            match vote {
+                Ok(server) => named.push(server),
+                Err(error) => failures.add(error),
+            }
+            let agreed =
+                |server: &&Server| named.iter().filter(|other| other.is_at(server)).count();
+            if let Some(server) = named
+                .iter()
+                .find(|server| 2 * agreed(server) > self.seeds.len())
+            {
+                return self.open(server, deadline).await;
+            }
+        }
+        match named.split_first() {
+            Some((server, others)) if others.iter().all(|other| other.is_at(server)) => {
+                self.open(server, deadline).await
+            }
+            Some(_) => Err(OpenError::new(self.servers.key(), Fault::Divided)),
+            None => Err(failures.most_telling(&self.servers)),
+        }
+    }
+
+    /// The master that a sentinel names.
+    async fn vote(
         &self,
         sentinel: &Server,
         name: &str,
         deadline: Instant,
-    ) -> Result<Connection, OpenError> {
+    ) -> Result<Server, OpenError> {
         let connection = match self.open(&sentinel.as_sentinel(), deadline).await {
             Err(error) if error.is_of_password() => {
                 self.open(&sentinel.without_login(), deadline).await?
@@ -121,7 +147,11 @@ impl Finder {
         let master: Option<(String, u16)> = self.ask(&connection, &command, deadline).await?;
         let unknown = || OpenError::new(sentinel, Fault::UnknownMaster(name.to_owned()));
         let (host, port) = master.ok_or_else(unknown)?;
-        self.open(&sentinel.at(&host, port), deadline).await
+        Ok(sentinel.at(&host, port))
+    }
+
+    async fn open(&self, server: &Server, deadline: Instant) -> Result<Connection, OpenError> {
+        Connection::open(server, self.tls.as_ref(), deadline).await
     }
 
     /// Tries every command on keys that begin with `base` and are gone afterwards.
@@ -168,6 +198,24 @@ impl Finder {
             error.into()
         };
         OpenError::new(server, fault)
+    }
+}
+
+/// What became of several ways, when none led anywhere.
+#[derive(Default)]
+struct Failures(Option<OpenError>);
+
+impl Failures {
+    /// What a server says tells more than that another one is not there.
+    fn add(&mut self, error: OpenError) {
+        if self.0.is_none() || error.is_an_answer() {
+            self.0 = Some(error);
+        }
+    }
+
+    fn most_telling(self, servers: &Servers) -> OpenError {
+        self.0
+            .unwrap_or_else(|| OpenError::new(servers.key(), Fault::Url))
     }
 }
 

@@ -118,6 +118,11 @@ impl Server {
         }
     }
 
+    /// Whether this is the same place as another one.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+
     /// The same server as a sentinel, which has no databases.
     pub(crate) fn as_sentinel(&self) -> Self {
         Self {

@@ -1,15 +1,19 @@
 //! A master that dies, or steps down: until another one serves, an operation is unavailable within
 //! 1.5 s; then everything works again, through the stores that were opened before.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use adapter_redis::Redis;
+use adapter_redis::{Fault, Redis, Servers};
 use conformance::sample;
+use domain::code::PhoneCode;
 use domain::ports::CodeStore;
 use servers::{RedisCluster, RedisSentinel};
 
 use crate::faults::works;
-use crate::{on_cluster, on_sentinel, redis_cli};
+use crate::{on_cluster, on_sentinel, redis_cli, settings};
 
 /// How long the servers may take to agree on another master.
 const ELECTION: Duration = Duration::from_secs(15);
@@ -25,13 +29,23 @@ async fn until_all_works(redis: &Redis) {
 /// A key in the slot of the codes, whatever the prefix.
 const CODES: &str = "{codes}:any";
 
+/// A code that the master of the codes and its replica have; they have nothing else.
+async fn replicated_code(redis: &Redis, cluster: &RedisCluster) -> PhoneCode {
+    let code = sample::phone_code();
+    assert!(redis.put(&code).await.unwrap());
+    let replica = replica_of(cluster, cluster.master_of(CODES));
+    let start = Instant::now();
+    while redis_cli(&replica, &["DBSIZE"]) != "2" {
+        assert!(start.elapsed() < ELECTION, "the replica does not follow");
+    }
+    code
+}
+
 #[tokio::test]
 async fn a_cluster_goes_on_when_a_master_was_killed() {
     let cluster = RedisCluster::start();
     let redis = on_cluster(&cluster).await;
-    let code = sample::phone_code();
-    assert!(redis.put(&code).await.unwrap());
-    cluster.wait_until_whole();
+    let code = replicated_code(&redis, &cluster).await;
     let node = cluster.kill_master_of(CODES);
     let [codes, ..] = works(&redis).await;
     assert!(!codes, "the master of the codes is gone");
@@ -46,9 +60,7 @@ async fn a_cluster_goes_on_when_a_master_was_killed() {
 async fn a_cluster_goes_on_without_a_master_that_is_silent_and_wakes_up_later() {
     let cluster = RedisCluster::start();
     let redis = on_cluster(&cluster).await;
-    let code = sample::phone_code();
-    assert!(redis.put(&code).await.unwrap());
-    cluster.wait_until_whole();
+    let code = replicated_code(&redis, &cluster).await;
     let node = cluster.master_of(CODES);
     cluster.pause(node);
     until_all_works(&redis).await;
@@ -60,19 +72,29 @@ async fn a_cluster_goes_on_without_a_master_that_is_silent_and_wakes_up_later() 
     }
 }
 
-/// The URL of the replica of a node: in lines of CLUSTER NODES, `id ip:port@bus flags master …`.
+/// The URL of the replica of a node, once the cluster has heard of it.
 fn replica_of(cluster: &RedisCluster, node: usize) -> String {
-    let nodes = cluster.cli(&["CLUSTER", "NODES"]);
+    let url = &cluster.urls()[node];
+    let start = Instant::now();
+    loop {
+        let nodes = cluster.cli(&["CLUSTER", "NODES"]);
+        if let Some(address) = address_of_replica(&nodes, url) {
+            return format!("redis://{address}");
+        }
+        assert!(start.elapsed() < ELECTION, "no replica of {url}: {nodes}");
+    }
+}
+
+/// In lines of CLUSTER NODES: `id ip:port@bus flags master …`.
+fn address_of_replica<'a>(nodes: &'a str, master: &str) -> Option<&'a str> {
     let lines = || {
         nodes
             .lines()
             .map(|line| line.split(' ').collect::<Vec<_>>())
     };
-    let address = |line: &[&str]| line[1].split('@').next().unwrap().to_owned();
-    let url = &cluster.urls()[node];
-    let master = lines().find(|line| url.ends_with(&address(line))).unwrap();
-    let replica = lines().find(|line| line[3] == master[0]).unwrap();
-    format!("redis://{}", address(&replica))
+    let address = |line: &[&'a str]| line[1].split('@').next();
+    let master = lines().find(|line| address(line).is_some_and(|at| master.ends_with(at)))?;
+    address(&lines().find(|line| line[3] == master[0])?)
 }
 
 #[tokio::test]
@@ -81,7 +103,7 @@ async fn a_master_that_hands_over_in_a_cluster_costs_no_call() {
     let redis = on_cluster(&cluster).await;
     let before = cluster.master_of(CODES);
     let replica = replica_of(&cluster, before);
-    redis_cli(&replica, &["CLUSTER", "FAILOVER"]);
+    assert_eq!(redis_cli(&replica, &["CLUSTER", "FAILOVER"]), "OK");
     for _ in 0..200 {
         assert_eq!(works(&redis).await, [true; 3]);
     }
@@ -106,10 +128,53 @@ async fn the_sentinels_next_master_is_found_when_the_last_was_killed() {
     let server = trio.kill_master();
     assert_eq!(works(&redis).await, [false; 3]);
     until_all_works(&redis).await;
-    let late = on_sentinel(&trio).await;
     trio.restart(server);
-    assert_ne!(trio.master(), server);
+    let late = on_sentinel(&trio).await;
     for redis in [&redis, &late] {
         assert_eq!(works(redis).await, [true; 3]);
     }
+}
+
+/// A sentinel that says to everything that the master is there.
+fn sentinel_for(master: &servers::Redis) -> String {
+    let port = master.port().to_string();
+    let answer = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+    format!("redis://{address}")
+}
+
+#[tokio::test]
+async fn a_sentinel_that_has_not_heard_of_a_failover_is_outvoted() {
+    let [back_and_empty, master] = [(); 2].map(|()| servers::Redis::start());
+    let [stale, fresh] = [&back_and_empty, &master].map(sentinel_for);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("redis://{}", silent.local_addr().unwrap());
+    let gone = "redis://127.0.0.1:1".to_owned();
+    let open = async |sentinels: [&String; 3]| {
+        let servers = Servers::Sentinel {
+            master: "any".to_owned(),
+            urls: sentinels.map(String::clone).into(),
+        };
+        Redis::open(&settings(servers, master.prefix())).await
+    };
+    for majority in [
+        [&stale, &fresh, &fresh],
+        [&fresh, &fresh, &silent],
+        [&fresh, &gone, &gone],
+    ] {
+        let redis = open(majority).await.unwrap();
+        assert!(redis.put(&sample::phone_code()).await.unwrap());
+    }
+    for divided in [[&stale, &fresh, &gone], [&fresh, &silent, &stale]] {
+        let error = open(divided).await.err().expect("no master");
+        assert!(matches!(error.into_fault(), Fault::Divided));
+    }
+    assert_eq!(back_and_empty.cli(&["DBSIZE"]), "0");
 }

@@ -260,10 +260,12 @@ async fn a_master_that_no_sentinel_knows_is_named() {
 async fn a_sentinel_may_do_without_the_masters_password() {
     let trio = RedisSentinel::start();
     for sentinel in trio.urls() {
-        redis_cli(
+        let master = trio.master_name();
+        let told = redis_cli(
             &sentinel,
-            &["SENTINEL", "SET", trio.master_name(), "auth-pass", "s3cret"],
+            &["SENTINEL", "SET", master, "auth-pass", "s3cret"],
         );
+        assert_eq!(told, "OK");
     }
     trio.cli(&["CONFIG", "SET", "requirepass", "s3cret"]);
     let with = |login: &str| {
