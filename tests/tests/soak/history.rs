@@ -85,11 +85,12 @@ pub(crate) struct Absence {
     pub(crate) graceful: bool,
 }
 
-/// A time in which no call of some kinds may have been accepted: a store they need did not answer.
+/// A time in which a store did not answer, or not always.
 #[derive(Debug, Clone)]
 pub(crate) struct Outage {
+    /// What needs it so much that none of it may have been accepted.
     pub(crate) stops: fn(&What) -> bool,
-    /// Whether outcomes of messages could not be written down.
+    /// Whether what became of a message may not be on record.
     pub(crate) of_codes: bool,
     pub(crate) from: Moment,
     pub(crate) to: Moment,
@@ -195,6 +196,14 @@ impl Call {
         matches!(self.reply, Code { .. } | Tokens { .. } | Sessions(_) | Done)
     }
 
+    /// Whether it signed somebody in.
+    pub(crate) fn opens_a_session(&self) -> bool {
+        matches!(
+            (&self.what, &self.reply),
+            (What::Enter { .. }, Reply::Tokens { .. })
+        )
+    }
+
     /// Whether it may have done, now or later, what it was for, and nobody knows.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(
@@ -240,14 +249,14 @@ impl History {
             let kind = format!("{} {reply}", name(format!("{:?}", call.what)));
             *counts.entry(kind).or_default() += 1;
         }
-        let took = |call: &Call| call.end.saturating_sub(call.start);
-        let slowest = self.calls.iter().map(took).max().unwrap_or_default();
+        let took = |call: &&Call| call.end.saturating_sub(call.start);
+        let slowest = self.calls.iter().max_by_key(took);
         let counts = counts
             .iter()
             .map(|(kind, count)| format!("{count:>6} {kind}\n"));
         let (calls, messages) = (self.calls.len(), self.messages.len());
         let counts: String = counts.collect();
-        format!("{calls} calls, the slowest took {slowest:?}; {messages} messages\n{counts}")
+        format!("{calls} calls, {messages} messages, slowest: {slowest:?}\n{counts}")
     }
 }
 

@@ -8,14 +8,16 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    dead_code,
     reason = "in a test a panic is an assertion, and the seed has to be printed"
 )]
 
+mod aftermath;
 mod checker;
 mod client;
 mod history;
+mod parts;
 mod person;
+mod recovery;
 mod rng;
 mod scenarios;
 mod stores;

@@ -1,38 +1,44 @@
 //! Somebody who signs in and out, clumsily, impatiently, or with bad intent.
 
+mod guest;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
 use tests_support::app::{digits_of, wrong};
 use tokio::time::sleep;
 
+use self::guest::Session;
 use crate::client::{Client, Told};
 use crate::history::{Id, Reply, What, is_texted, test_number};
 use crate::rng::Rng;
-use crate::world::{CODE, TEST_NUMBERS};
+use crate::world::{CODE, EVERYBODYS, VICTIMS};
 
 /// How many phones somebody has.
 const PHONES: usize = 6;
 
-/// The last test numbers, which nobody has the right digits for.
-const VICTIMS: usize = 2;
-
 /// The wait before a code may be sent again, and what a clock may be off.
 const RESEND_WAIT: Duration = Duration::from_millis(1050);
 
+/// Nobody lets a code expire that lives so long.
+const LONG: Duration = Duration::from_secs(10);
+
 /// How long to look for a message.
-const MESSAGE_LOOKS: usize = 100;
+const MESSAGE_LOOKS: usize = 200;
 
 pub(crate) struct Person {
     client: Arc<Client>,
     rng: Rng,
+    /// How long a code lives.
+    lifetime: Duration,
     phones: Vec<String>,
     /// The digits that were read before.
     read: HashSet<String>,
+    /// A number and a key that it was used with.
+    former: Option<(String, String)>,
 }
 
 /// A code in somebody's hand.
@@ -41,44 +47,16 @@ struct Code {
     digits: String,
 }
 
-/// A session in somebody's hand.
-struct Session {
-    id: Id,
-    access: String,
-    refresh: String,
-}
-
-impl Session {
-    fn of(body: &Value) -> Option<Self> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        Some(Self {
-            id: text(&body["session"]["id"])?,
-            access: text(&body["access_token"])?,
-            refresh: text(&body["refresh_token"])?,
-        })
-    }
-
-    fn check(&self) -> What {
-        let session = self.id.clone();
-        What::Check { session }
-    }
-
-    fn renewal(&self) -> What {
-        What::Refresh {
-            session: self.id.clone(),
-            token: self.refresh.clone(),
-        }
-    }
-}
-
 impl Person {
-    pub(crate) fn new(client: &Arc<Client>, n: usize, rng: Rng) -> Self {
+    pub(crate) fn new(client: &Arc<Client>, n: usize, lifetime: Duration, rng: Rng) -> Self {
         let own = (0..PHONES).map(|phone| format!("+86139{n:04}{phone:04}"));
         Self {
             client: Arc::clone(client),
             rng,
+            lifetime,
             phones: own.collect(),
             read: HashSet::new(),
+            former: None,
         }
     }
 
@@ -94,7 +72,7 @@ impl Person {
     /// Guesses at codes of others until there is enough.
     pub(crate) async fn attack(mut self, enough: Arc<AtomicBool>) {
         while !enough.load(Ordering::Relaxed) {
-            let victim = test_number(TEST_NUMBERS - 1 - self.rng.below(VICTIMS));
+            let victim = test_number(*self.rng.pick(&VICTIMS));
             let asked = self.ask_once(&victim, None).await;
             if let Reply::Code { id, .. } = asked.reply {
                 self.guess(&id, CODE).await;
@@ -125,9 +103,13 @@ impl Person {
         let phone = if self.rng.chance(50) {
             self.phones[self.rng.below(PHONES)].clone()
         } else {
-            test_number(self.rng.below(TEST_NUMBERS - VICTIMS))
+            test_number(self.rng.below(EVERYBODYS))
         };
-        let code = self.ask(&phone).await?;
+        let key = self
+            .rng
+            .chance(40)
+            .then(|| format!("{:x}", self.rng.next()));
+        let code = self.ask(&phone, key.clone()).await?;
         if is_texted(&phone) && self.rng.chance(10) {
             sleep(RESEND_WAIT).await;
             let times = 1 + self.rng.below(2);
@@ -137,6 +119,22 @@ impl Person {
         if self.rng.chance(25) {
             self.guess(&code.id, &code.digits).await;
         }
+        if self.lifetime < LONG && self.rng.chance(10) {
+            sleep(self.lifetime).await;
+        }
+        let session = self.enter(&code).await?;
+        self.stay(session).await;
+        self.try_again(phone, key?).await
+    }
+
+    /// Asks once more under the key of a while ago and signs in: not a second time, even if the code
+    /// was lost meanwhile and is issued anew.
+    async fn try_again(&mut self, phone: String, key: String) -> Option<()> {
+        if is_texted(&phone) {
+            return None;
+        }
+        let (phone, key) = self.former.replace((phone, key))?;
+        let code = self.ask(&phone, Some(key)).await?;
         let session = self.enter(&code).await?;
         self.stay(session).await
     }
@@ -147,22 +145,14 @@ impl Person {
     }
 
     /// Asks for a code, perhaps twice, perhaps again, and reads it.
-    async fn ask(&mut self, phone: &str) -> Option<Code> {
-        let key = self
-            .rng
-            .chance(40)
-            .then(|| format!("{:x}", self.rng.next()));
+    async fn ask(&mut self, phone: &str, key: Option<String>) -> Option<Code> {
         let times = if self.rng.chance(20) { 2 } else { 1 };
         let ask = What::Ask {
             phone: phone.to_owned(),
             key: key.clone(),
         };
         let mut asked = self.calls(times, &ask, "").await;
-        if key.is_some()
-            && asked
-                .iter()
-                .any(|told| matches!(told.reply, Reply::Nothing(_)))
-        {
+        if key.is_some() && asked.iter().any(|told| is_trouble(&told.reply)) {
             asked.push(self.ask_once(phone, key).await);
         }
         let id = asked.into_iter().find_map(|told| match told.reply {
@@ -195,7 +185,10 @@ impl Person {
 
     /// Some wrong guesses, perhaps more than there are tries, perhaps at once.
     async fn guess(&mut self, code: &Id, digits: &str) {
-        let wrong = wrong(digits);
+        // Right once, for another code.
+        let former = self.read.iter().find(|other| *other != digits).cloned();
+        let former = former.filter(|_| self.rng.chance(50));
+        let wrong = former.unwrap_or_else(|| wrong(digits));
         let what = What::Enter {
             code: code.clone(),
             right: false,
@@ -232,62 +225,6 @@ impl Person {
             sleep(Duration::from_millis(200)).await;
         }
         None
-    }
-
-    /// What one does while signed in, and the end of it.
-    async fn stay(&mut self, mut session: Session) -> Option<()> {
-        for _ in 0..self.rng.below(4) {
-            match self.rng.below(6) {
-                0..=2 => drop(self.call(session.check(), &session.access).await),
-                3 => {
-                    let what = What::List {
-                        session: session.id.clone(),
-                    };
-                    self.call(what, &session.access).await;
-                }
-                4 => {
-                    let told = self.call(session.renewal(), "").await;
-                    // Whether the token works still, only its use would tell, and end the session.
-                    session = Session::of(&told.body)?;
-                }
-                _ => {
-                    self.calls(2, &session.renewal(), "").await;
-                    return self.is_over(&session).await;
-                }
-            }
-            self.think(20).await;
-        }
-        self.leave(&session).await
-    }
-
-    async fn leave(&mut self, session: &Session) -> Option<()> {
-        let id = session.id.clone();
-        let what = match self.rng.below(20) {
-            0..=2 => return Some(()),
-            3 => What::SignOutEverywhere { session: id },
-            _ => What::SignOut { session: id },
-        };
-        for _ in 0..3 {
-            let told = self.call(what.clone(), &session.access).await;
-            if !is_trouble(&told.reply) {
-                return self.is_over(session).await;
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-        None
-    }
-
-    /// Looks everywhere whether the session is over.
-    async fn is_over(&mut self, session: &Session) -> Option<()> {
-        for process in self.client.ready() {
-            self.client
-                .call(process, session.check(), &session.access)
-                .await;
-        }
-        if self.rng.chance(30) {
-            self.call(session.renewal(), "").await;
-        }
-        Some(())
     }
 }
 

@@ -1,8 +1,15 @@
 //! Where the three processes keep things, and what is there at the end.
 
 use std::path::Path;
+use std::time::Duration;
+
+use servers::{Redis, RedisCluster};
+use tests_support::stores::{Rooms, Store};
 
 use crate::history::{Rows, SessionRow};
+
+/// The default of `code.lifetime`.
+const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Where users and sessions are.
 enum Database {
@@ -14,9 +21,13 @@ enum Database {
 
 /// A combination of stores.
 pub(crate) struct Stores {
-    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(String, String)>,
+    /// How long codes live.
+    pub(crate) lifetime: Duration,
     database: Database,
     has_codes: bool,
+    /// Goes with its last user.
+    _rooms: Option<Rooms>,
 }
 
 impl Stores {
@@ -24,60 +35,65 @@ impl Stores {
     pub(crate) fn sqlite() -> Self {
         Self {
             settings: Vec::new(),
+            lifetime: LIFETIME,
             database: Database::Sqlite,
             has_codes: true,
+            _rooms: None,
         }
     }
 
-    /// Everything in a database of that server.
-    pub(crate) fn postgres(server: &servers::Postgres) -> Self {
-        let url = server.database();
-        let ports = [
-            "stores.codes",
-            "stores.rate_limits",
-            "stores.sessions",
-            "stores.users",
-        ];
-        let mut settings: Vec<_> = ports.map(|port| (port, "postgres".to_owned())).into();
-        settings.push(("postgres.url", url.clone()));
+    /// Everything in a database of the server that tests share.
+    pub(crate) fn shared_postgres() -> Self {
+        let rooms = Rooms::new(Store::Postgres);
+        let url = rooms.database().expect("a database").to_owned();
         Self {
-            settings,
-            database: Database::Postgres(url),
-            has_codes: true,
+            _rooms: Some(rooms),
+            ..Self::postgres(&url)
         }
     }
 
-    /// Users and sessions in a database of that server, codes and limits in Redis.
-    pub(crate) fn redis_and_postgres(redis: &servers::Redis, server: &servers::Postgres) -> Self {
-        Self::postgres(server).with_redis("redis.url", redis.url().to_owned())
+    /// Everything in that database.
+    pub(crate) fn postgres(url: &str) -> Self {
+        let ports = ["codes", "rate_limits", "sessions", "users"];
+        let on_postgres = |stores: Self, port| stores.set(&format!("stores.{port}"), "postgres");
+        let stores = Self {
+            database: Database::Postgres(url.to_owned()),
+            ..Self::sqlite()
+        };
+        let stores = ports.into_iter().fold(stores, on_postgres);
+        stores.set("postgres.url", url)
     }
 
-    /// Users and sessions in a database of that server, codes and limits in a Redis Cluster.
-    pub(crate) fn cluster_and_postgres(
-        cluster: &servers::RedisCluster,
-        server: &servers::Postgres,
-    ) -> Self {
-        Self::postgres(server).with_redis("redis.cluster_urls", cluster.urls().join(","))
+    /// But codes and limits in that Redis.
+    pub(crate) fn with_redis(self, redis: &Redis) -> Self {
+        self.on_redis().set("redis.url", redis.url())
     }
 
-    fn with_redis(mut self, key: &'static str, value: String) -> Self {
-        let moved = ["stores.codes", "stores.rate_limits"];
-        self.settings
-            .extend(moved.map(|port| (port, "redis".to_owned())));
-        self.settings.push((key, value));
-        self.has_codes = false;
+    /// But codes and limits in that Redis Cluster.
+    pub(crate) fn with_cluster(self, cluster: &RedisCluster) -> Self {
+        let urls = cluster.urls().join(",");
+        self.on_redis().set("redis.cluster_urls", &urls)
+    }
+
+    fn on_redis(self) -> Self {
+        let stores = Self {
+            has_codes: false,
+            ..self
+        };
+        let stores = stores.set("stores.codes", "redis");
+        stores.set("stores.rate_limits", "redis")
+    }
+
+    /// With codes that expire in sight.
+    pub(crate) fn short_lived(mut self) -> Self {
+        self.lifetime = Duration::from_secs(2);
+        self.set("code.lifetime", "2s")
+    }
+
+    /// With one more setting; a later one wins.
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.to_owned(), value.to_owned()));
         self
-    }
-
-    /// With one more setting.
-    pub(crate) fn set(mut self, key: &'static str, value: &str) -> Self {
-        self.settings.push((key, value.to_owned()));
-        self
-    }
-
-    /// Whether all of it is in PostgreSQL.
-    pub(crate) fn has_codes(&self) -> bool {
-        self.has_codes
     }
 
     /// What is kept, by processes that run in `folder`.

@@ -21,16 +21,12 @@ pub(super) fn check(history: &History, known: &Known<'_>, found: &mut Vec<String
     few_failures(&guesses, known, history, found);
 }
 
-fn is_signed_in(call: &Call) -> bool {
-    matches!(call.reply, Reply::Tokens { .. })
-}
-
 fn is_judged_wrong(call: &Call) -> bool {
     call.is_refused("code_incorrect")
 }
 
 fn once(code: &Id, calls: &[&Call], found: &mut Vec<String>) {
-    let entered = calls.iter().filter(|call| is_signed_in(call)).count();
+    let entered = calls.iter().filter(|call| call.opens_a_session()).count();
     if entered > 1 {
         found.push(format!("I1: {code} signed in {entered} times"));
     }
@@ -67,7 +63,7 @@ fn in_time(
     history: &History,
     found: &mut Vec<String>,
 ) {
-    for call in calls.iter().filter(|call| is_signed_in(call)) {
+    for call in calls.iter().filter(|call| call.opens_a_session()) {
         if matches!(call.what, What::Enter { right: false, .. }) {
             found.push(format!(
                 "I4: {code} signed in with digits that are not its own"
@@ -89,7 +85,7 @@ fn in_time(
 fn few_guesses(code: &Id, calls: &[&Call], history: &History, found: &mut Vec<String>) {
     let judged = calls
         .iter()
-        .filter(|call| is_judged_wrong(call) || is_signed_in(call));
+        .filter(|call| is_judged_wrong(call) || call.opens_a_session());
     let judged: Vec<_> = judged.map(|call| span(call)).collect();
     let tries = history.promises.tries;
     for stretch in between_losses(&judged, &history.losses) {

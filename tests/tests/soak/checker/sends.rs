@@ -27,6 +27,7 @@ struct Send<'a> {
     /// Of the calls that were told of it; under an idempotency key they may be several.
     span: Span,
     processes: Vec<usize>,
+    key: Option<String>,
     calls: usize,
 }
 
@@ -43,6 +44,10 @@ fn accepted<'a>(history: &'a History, known: &Known<'a>) -> Vec<Send<'a>> {
             calls.iter().map(|call| call.end).max().unwrap_or_default(),
         ),
         processes: calls.iter().map(|call| call.process).collect(),
+        key: calls.iter().find_map(|call| match &call.what {
+            What::Ask { key, .. } => key.clone(),
+            _ => None,
+        }),
         calls: calls.len(),
     };
     let asks = grouped(
@@ -93,8 +98,15 @@ fn come_to_an_end(history: &History, sends: &[Send<'_>], found: &mut Vec<String>
     }
 }
 
-/// Whether its process died with it, or the store could not be told of its end.
+/// Whether its process died with it, or the store could not be told of its end, or an earlier call
+/// under its key got no further than to keep the code.
 fn may_be_stuck(history: &History, send: &Send<'_>) -> bool {
+    let earlier = history.calls.iter().filter(|call| call.is_unknown());
+    let mut earlier = earlier.filter(|call| call.start <= send.span.1);
+    let is_same = |call: &Call| matches!(&call.what, What::Ask { key, .. } if key.is_some() && *key == send.key);
+    if earlier.any(is_same) {
+        return true;
+    }
     let around = |from: Moment, to: Moment| send.span.0 <= to && send.span.1 + UNDER_WAY >= from;
     let died = history.absences.iter().filter(|absence| !absence.graceful);
     let mut died = died.filter(|absence| send.processes.contains(&absence.process));
@@ -155,6 +167,11 @@ fn are_all_recorded(
     let Some(rows) = &history.rows.sends else {
         return;
     };
+    let end = history.calls.iter().map(|call| call.end).max();
+    if end > Some(history.promises.lifetime) {
+        // Codes that are over may be gone, and the records with them.
+        return;
+    }
     let mut promised: HashMap<&Id, usize> = HashMap::new();
     for send in sends {
         *promised.entry(send.code).or_default() += 1;

@@ -1,5 +1,7 @@
 //! A process dies between any two steps, over and over.
 
+use servers::Redis;
+
 use crate::client::PROCESSES;
 use crate::stores::Stores;
 use crate::world::World;
@@ -9,8 +11,14 @@ async fn processes_on_one_file_are_killed_under_load() {
     killed(Stores::sqlite()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_on_redis_and_postgres_are_killed_under_load() {
+    let redis = Redis::start();
+    killed(Stores::shared_postgres().with_redis(&redis)).await;
+}
+
 async fn killed(stores: Stores) {
-    let world = World::start(stores).await;
+    let world = World::start(stores.short_lived()).await;
     let round = async |world: &mut World| {
         for _ in 0..4 {
             let one = world.rng.below(PROCESSES);

@@ -1,0 +1,60 @@
+//! What stops when a server is lost.
+
+use crate::history::What;
+
+/// A part of the stores.
+pub(crate) struct Part {
+    /// What nobody can do without it.
+    pub(crate) stops: fn(&What) -> bool,
+    /// Whether it keeps the codes, and with them what becomes of messages.
+    pub(crate) of_codes: bool,
+    /// What `/readyz` calls it, if that asks for it.
+    pub(crate) ports: Option<&'static [&'static str]>,
+}
+
+/// The Redis with codes and limits, beside a database.
+pub(crate) const REDIS: Part = Part {
+    stops: needs_codes,
+    of_codes: true,
+    ports: Some(&["codes", "rate_limits"]),
+};
+
+/// A Redis that reads and does not write.
+pub(crate) const WRITES_TO_REDIS: Part = Part {
+    stops: |what| needs_codes(what) && !matches!(what, What::Status { .. }),
+    ..REDIS
+};
+
+/// The database with users and sessions, beside a Redis. A phone's failures are there, too.
+pub(crate) const USERS_AND_SESSIONS: Part = Part {
+    stops: needs_sessions,
+    of_codes: false,
+    ports: Some(&["rate_limits", "sessions", "users"]),
+};
+
+/// The database with everything.
+pub(crate) const EVERYTHING: Part = Part {
+    stops: |_| true,
+    of_codes: true,
+    ports: Some(&["codes", "rate_limits", "sessions", "users"]),
+};
+
+/// The table of sessions.
+pub(crate) const SESSIONS: Part = Part {
+    stops: needs_sessions,
+    of_codes: false,
+    ports: None,
+};
+
+fn needs_codes(what: &What) -> bool {
+    use What::{Ask, Enter, Resend, Status};
+    matches!(
+        what,
+        Ask { .. } | Resend { .. } | Status { .. } | Enter { .. }
+    )
+}
+
+fn needs_sessions(what: &What) -> bool {
+    use What::{Ask, Resend, Status};
+    !matches!(what, Ask { .. } | Resend { .. } | Status { .. })
+}
