@@ -56,9 +56,10 @@ impl CodeStore for Sqlite {
 
     async fn find_by_phone(&self, indexes: &[PhoneIndex]) -> Result<Vec<PhoneCode>, StoreError> {
         self.readers.read(|conn| {
+            let moment = conn.unchecked_transaction()?;
             let mut found = Vec::new();
             for index in indexes {
-                let mut statement = conn.prepare_cached(BY_PHONE)?;
+                let mut statement = moment.prepare_cached(BY_PHONE)?;
                 for code in statement.query_map([index.as_bytes()], code)? {
                     found.push(code?);
                 }

@@ -27,7 +27,11 @@ impl UserRepo for Sqlite {
     }
 
     async fn find_by_phone(&self, indexes: &[PhoneIndex]) -> Result<Option<User>, StoreError> {
-        self.readers.read(|conn| find(conn, indexes))
+        self.readers.read(|conn| {
+            // A user who moves from one index to another meanwhile is under one of them.
+            let moment = conn.unchecked_transaction()?;
+            find(&moment, indexes)
+        })
     }
 
     async fn find_or_create(&self, new: &NewUser) -> Result<(User, bool), StoreError> {
