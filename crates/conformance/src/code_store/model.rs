@@ -121,11 +121,11 @@ impl Model for Codes {
 
     fn random(dice: &mut Dice, _: &[Timestamp]) -> Call {
         use DeliveryStatus::{Delivered, Failed, Queued, Sent};
-        let code = dice.below(CODES);
+        let code = dice.low(CODES);
         match dice.below(14) {
             0..=3 => Call::Put(Issue {
                 code,
-                phone: dice.below(PHONES),
+                phone: dice.low(PHONES),
                 attempts: dice.pick(&[0, 0, 0, 1, 253]),
                 lives: Duration::from_secs(dice.pick(&[60, 120, 360])),
             }),

@@ -24,6 +24,11 @@ impl Dice {
         (self.number() % u64::from(bound)) as u8
     }
 
+    /// A number below that one, more often a low one: calls that name things by it often meet.
+    pub fn low(&mut self, bound: u8) -> u8 {
+        self.below(bound).min(self.below(bound))
+    }
+
     /// Once in so many times.
     pub fn once_in(&mut self, times: u8) -> bool {
         self.below(times) == 0

@@ -167,7 +167,7 @@ impl Model for Sessions {
     const SWEPT: u8 = SESSIONS;
 
     fn random(dice: &mut Dice, _: &[Timestamp]) -> Call {
-        let (session, user) = (dice.below(SESSIONS), dice.below(USERS));
+        let (session, user) = (dice.low(SESSIONS), dice.low(USERS));
         let [short, middle] = [60, 120].map(Duration::from_secs);
         match dice.below(14) {
             0..=4 => Call::Insert(SignIn {
