@@ -43,6 +43,7 @@ macro_rules! rate_limiter_laws {
                 a_charge_is_granted_until_its_window_is_full,
                 the_wait_ends_when_the_window_has_room,
                 a_hit_counts_to_the_end_of_its_window,
+                hits_of_clocks_that_differ_are_counted_in_order,
                 every_window_of_a_limit_holds,
                 a_cost_counts_in_full,
                 counters_do_not_share,
@@ -50,6 +51,7 @@ macro_rules! rate_limiter_laws {
                 all_charges_are_counted_or_none,
                 the_longest_wait_is_reported,
                 a_refund_gives_room_back,
+                a_refund_leaves_what_others_were_charged,
                 a_refund_of_what_was_forgotten_gives_nothing,
                 a_cleared_counter_starts_anew,
                 sweep_spares_counters_that_still_count,
@@ -137,6 +139,16 @@ pub async fn a_hit_counts_to_the_end_of_its_window(limiter: &dyn RateLimiter) {
         retry_after: moment,
     };
     assert_eq!(acquire(limiter, &[&charge], at(60) - moment).await, refused);
+}
+
+/// A process whose clock is behind charges, too: its hit leaves the window when its time comes.
+pub async fn hits_of_clocks_that_differ_are_counted_in_order(limiter: &dyn RateLimiter) {
+    let charge = charge(&[(2, 60)]);
+    grant(limiter, &[&charge], at(10)).await;
+    grant(limiter, &[&charge], at(5)).await;
+    deny(limiter, &[&charge], at(10), 55).await;
+    grant(limiter, &[&charge], at(65)).await;
+    deny(limiter, &[&charge], at(65), 5).await;
 }
 
 /// A limit of several windows admits what fits all of them.
@@ -255,6 +267,17 @@ pub async fn a_refund_gives_room_back(limiter: &dyn RateLimiter) {
         grant(limiter, &[&charge], at(600)).await;
         deny(limiter, &[&charge], at(600), 3000).await;
     }
+}
+
+/// Of several charges at one moment, a refund takes back as many as it names.
+pub async fn a_refund_leaves_what_others_were_charged(limiter: &dyn RateLimiter) {
+    let charge = charge(&[(3, 60)]);
+    for _ in 0..3 {
+        grant(limiter, &[&charge], NOW).await;
+    }
+    limiter.refund(from_ref(&charge), NOW).await.unwrap();
+    grant(limiter, &[&charge], NOW).await;
+    deny(limiter, &[&charge], NOW, 60).await;
 }
 
 /// A refund of a charge that has left its window does not make room for a later one.
