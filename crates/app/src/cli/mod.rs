@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod health;
 mod keys;
 mod sms;
 mod users;
@@ -56,6 +57,9 @@ enum Command {
     /// Check configuration, stores and gateways without serving
     #[command(after_help = "Example:\n  phone-auth check --config /etc/phone-auth.toml")]
     Check,
+    /// Ask the running service whether it is ready, as a container's health check does
+    #[command(after_help = "Example:\n  phone-auth health")]
+    Health,
     /// Bring the schema of the stores up to date
     #[command(after_help = "Example:\n  phone-auth migrate")]
     Migrate,
@@ -121,6 +125,7 @@ fn run(cli: &Cli, given: &Overrides) -> Outcome {
         }
         Some(Command::Config) => show(&config),
         Some(Command::Check) => block_on(check::run(&config, given))?,
+        Some(Command::Health) => health::run(&config),
         Some(Command::Migrate) => block_on(migrate(&config))?,
         Some(Command::Keys(keys)) => keys.run(&config, given),
         Some(Command::Users(users)) => block_on(users.run(&config, given))?,
