@@ -27,7 +27,7 @@ pub fn target_folder() -> PathBuf {
 }
 
 /// The binary beside the tests.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let binary = built().join("phone-auth");
     assert!(
         binary.is_file(),

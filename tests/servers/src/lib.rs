@@ -37,6 +37,7 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, psql};
 pub use redis::Redis;
 pub use sentinel::RedisSentinel;
+pub use server::free_port;
 
 /// How long a server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -37,7 +37,7 @@ pub(crate) struct Server {
 /// A port that is free, as is the one 10,000 above, which a Redis Cluster's nodes use among
 /// themselves. Below the ports that the system gives out, so that a server that restarts gets its
 /// own back.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id().wrapping_mul(97);
     let free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();

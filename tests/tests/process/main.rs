@@ -8,6 +8,7 @@
 
 mod canary;
 mod cli;
+mod deployment;
 mod durability;
 mod outages;
 mod pigeon_post;

@@ -1,0 +1,56 @@
+//! Dockerfile.
+
+use servers::free_port;
+use tests_support::process::Installation;
+use tests_support::until;
+
+use super::{dockerfile, read};
+
+/// Each of these instructions.
+fn all(word: &str) -> Vec<String> {
+    let image = dockerfile().into_iter().filter(|(known, _)| known == word);
+    image.map(|(_, rest)| rest).collect()
+}
+
+#[test]
+fn the_image_runs_the_binary_that_is_built_and_not_as_root() {
+    let built = all("RUN").concat();
+    assert!(built.contains("cargo build --release --locked --bin phone-auth "));
+    assert!(built.contains("cp target/release/phone-auth /phone-auth "));
+    let binary = "/usr/local/bin/phone-auth";
+    assert!(all("COPY").contains(&format!("--from=build /phone-auth {binary}")));
+    assert_eq!(all("ENTRYPOINT"), [format!("[\"{binary}\"]")]);
+    assert_eq!(all("CMD"), ["[\"serve\"]"]);
+    assert!(all("HEALTHCHECK")[0].ends_with(&format!("CMD [\"{binary}\", \"health\"]")));
+    assert!(all("FROM").last().unwrap().ends_with(":nonroot"));
+}
+
+#[test]
+fn the_image_is_built_with_the_toolchain_that_the_workspace_asks_for() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let wanted = manifest["workspace"]["package"]["rust-version"]
+        .as_str()
+        .unwrap();
+    assert!(all("FROM")[0].starts_with(&format!("rust:{wanted}-")));
+}
+
+#[tokio::test]
+async fn the_health_check_passes_while_the_service_is_ready() {
+    let ops = format!("127.0.0.1:{}", free_port());
+    let installation = Installation::new().set("server.ops_bind", &ops);
+    let installation = installation.set("server.drain", "1s");
+    let before = installation.run(&["health"]);
+    assert_eq!(before.status, 1);
+    let told = format!("http://{ops}/readyz does not answer");
+    assert!(before.err.contains(&told), "{before:?}");
+    let service = installation.serve().await;
+    let ready = installation.run(&["health"]);
+    assert_eq!((ready.status, ready.err.as_str()), (0, ""));
+    assert!(ready.out.contains("\"status\":\"ready\""), "{ready:?}");
+    service.terminate();
+    until("the end to begin", async || {
+        let ending = installation.run(&["health"]);
+        (ending.status == 1 && ending.err.contains("\"status\":\"ending\"")).then_some(())
+    })
+    .await;
+}
