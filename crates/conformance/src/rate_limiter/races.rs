@@ -88,25 +88,28 @@ pub async fn charges_in_any_order_do_not_wait_for_each_other(
     charge_in_parallel(&limiter, spawn, in_turn).await;
 }
 
-/// Refunds among charges lose nothing and give nothing away.
+/// Refunds among charges, of the same counters in different order, lose nothing and give nothing
+/// away.
 pub async fn parallel_refunds_give_everything_back(limiter: Arc<dyn RateLimiter>, spawn: Spawn) {
-    let charge = charge(&[(CONTESTANTS as u32, 3600)]);
-    let (shared, charges) = (limiter.clone(), [charge.clone()]);
-    let rounds = race(spawn, move |_, _| {
-        let (limiter, charges) = (shared.clone(), charges.clone());
+    let all = [(); 4].map(|()| charge(&[(CONTESTANTS as u32, 3600)]));
+    let (shared, each) = (limiter.clone(), all.clone());
+    let rounds = race(spawn, move |contestant, _| {
+        let (limiter, mut charges) = (shared.clone(), each.clone());
+        charges.rotate_left(contestant % 4);
         async move {
-            assert_eq!(
-                limiter.acquire(&charges, NOW).await.unwrap(),
-                Decision::Granted
-            );
+            let decision = limiter.acquire(&charges, NOW).await.unwrap();
+            assert_eq!(decision, Decision::Granted);
+            charges.reverse();
             limiter.refund(&charges, NOW).await.unwrap();
         }
     });
     rounds.await;
-    let all = Charge {
-        cost: CONTESTANTS as u32,
-        ..charge.clone()
-    };
-    grant(&*limiter, &[&all], NOW).await;
-    deny(&*limiter, &[&charge], NOW, 3600).await;
+    for charge in &all {
+        let room = Charge {
+            cost: CONTESTANTS as u32,
+            ..charge.clone()
+        };
+        grant(&*limiter, &[&room], NOW).await;
+        deny(&*limiter, &[charge], NOW, 3600).await;
+    }
 }
