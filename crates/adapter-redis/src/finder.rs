@@ -226,3 +226,33 @@ fn moved_to(error: &RedisError) -> Option<(&str, u16)> {
     let (host, port) = address.rsplit_once(':')?;
     Some((host, port.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_says_where_a_key_is() {
+        let said = |kind, text: &str| -> RedisError {
+            (ErrorKind::Server(kind), "said", text.to_owned()).into()
+        };
+        for (text, expected) in [
+            ("3999 10.0.0.7:6381", Some(("10.0.0.7", 6381))),
+            ("3999 fd00::7:6381", Some(("fd00::7", 6381))),
+            ("3999 node-7.internal:6381", Some(("node-7.internal", 6381))),
+            ("3999 :6381", Some(("", 6381))),
+            ("3999 10.0.0.7", None),
+            ("3999", None),
+        ] {
+            assert_eq!(
+                moved_to(&said(ServerErrorKind::Moved, text)),
+                expected,
+                "{text}"
+            );
+        }
+        assert_eq!(
+            moved_to(&said(ServerErrorKind::Ask, "3999 10.0.0.7:6381")),
+            None
+        );
+    }
+}

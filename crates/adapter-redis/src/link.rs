@@ -165,3 +165,42 @@ fn is_lost(error: &RedisError) -> bool {
         || is(error, ServerErrorKind::MasterDown)
         || is_elsewhere(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use ServerErrorKind::{
+        BusyLoading, ClusterDown, MasterDown, Moved, NoPerm, ReadOnly, TryAgain,
+    };
+
+    use super::*;
+
+    fn said(kind: ServerErrorKind, text: &str) -> RedisError {
+        (ErrorKind::Server(kind), "said", text.to_owned()).into()
+    }
+
+    #[test]
+    fn a_connection_is_dropped_if_another_server_may_do_better() {
+        for kind in [ClusterDown, MasterDown, Moved, ReadOnly] {
+            assert!(is_lost(&said(kind, "")), "{kind:?}");
+        }
+        assert!(is_lost(&late("it")));
+        for kind in [BusyLoading, NoPerm, TryAgain] {
+            assert!(!is_lost(&said(kind, "")), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_repeated_only_if_it_was_not_carried_out() {
+        let of_6_2 = "Error running script: @user_script: 9: -READONLY You can't write";
+        for error in [
+            said(Moved, "1 a:2"),
+            said(ReadOnly, ""),
+            said(ServerErrorKind::ResponseError, of_6_2),
+        ] {
+            assert!(is_elsewhere(&error), "{error}");
+        }
+        for error in [late("it"), said(ClusterDown, ""), said(BusyLoading, "")] {
+            assert!(!is_elsewhere(&error), "{error}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Servers in trouble: every operation answers within 1.5 s, and works again by itself.
 
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use adapter_redis::Redis;
@@ -78,6 +81,28 @@ async fn a_server_that_is_silent_is_waited_for_by_nobody_for_long() {
     }
     server.resume();
     assert_eq!(works(&redis).await, ALL, "the first call connects");
+}
+
+#[tokio::test]
+async fn many_callers_try_to_connect_only_once() {
+    let server = servers::Redis::start();
+    let redis = Arc::new(on(&server).await);
+    server.stop();
+    let listener = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = attempts.clone();
+    thread::spawn(move || {
+        let hang_up = |_| counted.fetch_add(1, Ordering::Relaxed);
+        listener.incoming().map(hang_up).for_each(drop);
+    });
+    let callers = (0..100).map(|_| {
+        let (redis, id) = (redis.clone(), sample::phone_code().id);
+        tokio::spawn(async move { redis.consume(id).await.is_err() })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        assert!(caller.await.unwrap());
+    }
+    assert!(attempts.load(Ordering::Relaxed) < 10);
 }
 
 #[tokio::test]
@@ -175,7 +200,7 @@ async fn a_server_busy_with_a_script_of_somebody_else_is_unavailable() {
     let server = servers::Redis::start_with(&["lua-time-limit 50"]);
     let redis = on(&server).await;
     let url = server.url().to_owned();
-    let busy = std::thread::spawn(move || {
+    let busy = thread::spawn(move || {
         let mut client = std::process::Command::new("redis-cli");
         client
             .args(["-u", &url, "EVAL", "while true do end", "0"])
