@@ -1,5 +1,5 @@
 //! A store's server that is lost under a running service: 503 until it is back, told once and once
-//! more, and nothing has to be restarted.
+//! more, and nothing has to be restarted. And one that forgets.
 
 use serde_json::json;
 use servers::{Postgres, Redis};
@@ -146,4 +146,29 @@ async fn a_postgres_that_is_lost_is_told_once_and_the_service_resumes() {
     // What was acknowledged is still so.
     current.await.ok(200);
     sign_in(&service).await;
+}
+
+async fn guess(service: &Service, digits: &str) -> Answer {
+    let asked = ask(service).await.ok(202);
+    let body = json!({ "phone_code_id": asked["id"], "code": digits });
+    service.post("/v1/sessions").json(body).await
+}
+
+#[tokio::test]
+async fn a_redis_that_is_emptied_gives_nobody_more_guesses_and_ends_no_session() {
+    let redis = Redis::start();
+    let installation = over(&redis).set("limits.failures_per_phone", "3/1h");
+    let service = installation.serve().await;
+    let signed_in = sign_in(&service).await;
+    for _ in 0..3 {
+        guess(&service, "000000")
+            .await
+            .problem(403, "code_incorrect");
+    }
+    redis.cli(&["FLUSHALL"]);
+    guess(&service, CODE).await.problem(429, "rate_limited");
+    let current = service
+        .get("/v1/sessions/current")
+        .bearer(&signed_in.access);
+    current.await.ok(200);
 }
