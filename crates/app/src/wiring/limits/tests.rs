@@ -1,4 +1,4 @@
-//! Over two stores the laws of one hold, but for one of their races: see ADR 7.
+//! Over two stores the laws of one hold, but for races for the last room of both: see ADR 9.
 
 use std::time::Duration;
 
@@ -19,17 +19,19 @@ fn memory() -> Arc<dyn RateLimiter> {
     Arc::new(MemoryRateLimiter::default())
 }
 
-/// The laws, but for the race in which every call needs the last room of both stores.
+/// Every law of one call after another; of the races those in which one of the stores decides.
 macro_rules! laws_of_two_stores {
-    ($port:ident, $tests:ident, $open:expr, laws: $laws:tt, sweeping: $sweeping:tt, races: [
-        $within:ident,
-        $all_or_none:ident,
-        charges_in_any_order_do_not_wait_for_each_other,
-        $refunds:ident,
-    ]) => {
+    (
+        $port:ident, $tests:ident, $open:expr,
+        laws: $laws:tt, sweeping: $sweeping:tt, races: $races:tt
+    ) => {
         conformance::test_laws! {
             $port, $tests, $open, laws: $laws, sweeping: $sweeping,
-            races: [$within, $all_or_none, $refunds,]
+            races: [
+                parallel_charges_stay_within_their_limit,
+                parallel_charges_are_counted_all_or_none,
+                parallel_refunds_give_everything_back,
+            ]
         }
     };
 }
