@@ -1,12 +1,15 @@
 //! A server that goes away, falls silent or hangs up.
 
+use std::slice::from_ref;
 use std::time::Instant;
 
 use conformance::sample;
-use domain::ports::{CodeStore, Inserted, SessionStore};
+use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, UserRepo};
+use domain::rate_limit::Decision;
 use servers::psql;
 
 use crate::support::{assert_unavailable, open};
+use crate::wire::Wire;
 
 const HANG_UP: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -26,12 +29,19 @@ async fn a_stopped_server_is_an_error_and_comes_back_by_itself() {
 
     server.restart();
     assert!(store.consume(code.id).await.unwrap(), "at once");
+}
+
+/// Other threads hear that it hung up, while this one waits for the restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_between_two_operations_costs_nothing() {
+    let server = servers::Postgres::start();
+    let store = open(&server.database()).await;
+    let code = sample::phone_code();
+    assert!(store.put(&code).await.unwrap());
+    let get = || CodeStore::get(&*store, code.id);
+    let (..) = tokio::join!(get(), get(), get(), get());
     server.restart();
-    let found = CodeStore::get(&*store, code.id).await.unwrap();
-    assert!(
-        found.unwrap().consumed,
-        "and after a restart between two operations"
-    );
+    assert!(store.consume(code.id).await.unwrap());
 }
 
 #[tokio::test]
@@ -70,32 +80,56 @@ async fn a_read_survives_that_the_server_hangs_up() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_whose_connection_is_cut_is_made_once_or_not_known() {
-    let url = servers::Postgres::shared().database();
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_not_made_again() {
+    let (wire, url) = Wire::to_new_database().await;
+    let store = open(&url).await;
+    let (code, charge) = (sample::phone_code(), sample::charge(&[(2, 60)]));
+    assert!(store.put(&code).await.unwrap());
+
+    wire.cut_before_the_answer();
+    assert_unavailable(&store.begin_attempt(code.id).await, Instant::now());
+    let found = CodeStore::get(&*store, code.id).await.unwrap();
+    assert_eq!(found.unwrap().attempts, 1);
+
+    wire.cut_before_the_answer();
+    let acquired = store.acquire(from_ref(&charge), sample::NOW).await;
+    assert_unavailable(&acquired, Instant::now());
+    let second = store.acquire(&[charge], sample::NOW).await.unwrap();
+    assert_eq!(second, Decision::Granted, "the first was counted twice");
+}
+
+#[tokio::test]
+async fn what_does_no_harm_twice_is_asked_again() {
+    let (wire, url) = Wire::to_new_database().await;
+    let store = open(&url).await;
+    let (code, user) = (sample::phone_code(), sample::new_user());
+    assert!(store.put(&code).await.unwrap());
+    assert!(store.find_or_create(&user).await.unwrap().1);
+
+    wire.cut_before_the_answer();
+    let found = CodeStore::get(&*store, code.id).await.unwrap();
+    assert_eq!(found, Some(code));
+    wire.cut_before_the_answer();
+    let phone = sample::sealed_phone();
+    assert!(store.reseal(user.user.id, &phone).await.unwrap());
+    wire.cut_before_the_answer();
+    store.clear(&[sample::counter_key()]).await.unwrap();
+    wire.cut_before_the_answer();
+    RateLimiter::health(&*store).await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_that_were_forgotten_on_the_way_cost_one_wait() {
+    let (wire, url) = Wire::to_new_database().await;
     let store = open(&url).await;
     let code = sample::phone_code();
     assert!(store.put(&code).await.unwrap());
-    let mut acknowledged = 0;
-    let mut unknown = 0;
-    for round in 0..100 {
-        let attempt = tokio::spawn({
-            let store = store.clone();
-            async move { store.begin_attempt(code.id).await }
-        });
-        if round % 5 == 0 {
-            psql(&url, HANG_UP);
-        }
-        match attempt.await.unwrap() {
-            Ok(_) => acknowledged += 1,
-            Err(_) => unknown += 1,
-        }
-    }
-    let counted = CodeStore::get(&*store, code.id)
-        .await
-        .unwrap()
-        .unwrap()
-        .attempts;
-    let possible = acknowledged..=acknowledged + unknown;
-    assert!(possible.contains(&counted), "{counted} of {possible:?}");
+    let get = || CodeStore::get(&*store, code.id);
+    let (..) = tokio::join!(get(), get(), get(), get());
+
+    wire.forget_connections();
+    assert_unavailable(&get().await, Instant::now());
+    assert_eq!(get().await.unwrap().as_ref(), Some(&code));
+    assert!(store.consume(code.id).await.unwrap());
 }

@@ -17,3 +17,4 @@ mod sharing;
 mod support;
 mod tables;
 mod tls;
+mod wire;

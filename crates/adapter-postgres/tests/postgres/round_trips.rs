@@ -1,77 +1,24 @@
 //! How often an operation waits for the network, counted there.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
 use conformance::sample;
 use domain::code::DeliveryStatus;
 use domain::ports::{CodeStore, RateLimiter, SessionStore, UserRepo};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{open, own_server};
-
-/// Between a client and the server: counts each time that the client speaks after the server did.
-#[derive(Default)]
-struct Wire {
-    server_spoke: AtomicBool,
-    round_trips: AtomicU32,
-}
-
-impl Wire {
-    fn pass(self: &Arc<Self>, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_server: bool) {
-        let wire = self.clone();
-        tokio::spawn(async move {
-            let mut data = [0; 65_536];
-            while let Ok(read @ 1..) = from.read(&mut data).await {
-                if wire.server_spoke.swap(is_server, Ordering::SeqCst) && !is_server {
-                    wire.round_trips.fetch_add(1, Ordering::SeqCst);
-                }
-                to.write_all(&data[..read]).await.unwrap();
-            }
-        });
-    }
-
-    /// Listens on a port of its own, and passes on what comes to the server.
-    async fn before(server: u16) -> (Arc<Self>, u16) {
-        let wire = Arc::new(Self::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let passing = wire.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                passing.pass(from_client, to_server, false);
-                passing.pass(from_server, to_client, true);
-            }
-        });
-        (wire, port)
-    }
-
-    fn take(&self) -> u32 {
-        self.round_trips.swap(0, Ordering::SeqCst)
-    }
-}
+use crate::support::open;
+use crate::wire::Wire;
 
 #[tokio::test]
 async fn every_operation_is_one_round_trip() {
-    let server = own_server();
-    let (wire, port) = Wire::before(server.port()).await;
-    let url = server
-        .database()
-        .replace(&server.port().to_string(), &port.to_string());
+    let (wire, url) = Wire::to_new_database().await;
     let store = open(&url).await;
     CodeStore::health(&*store).await.unwrap();
-    wire.take();
+    wire.take_round_trips();
 
     macro_rules! one_round_trip {
         ($($operation:expr),* $(,)?) => {
             $(
                 let _ = $operation.await.unwrap();
-                assert_eq!(wire.take(), 1, stringify!($operation));
+                assert_eq!(wire.take_round_trips(), 1, stringify!($operation));
             )*
         };
     }
