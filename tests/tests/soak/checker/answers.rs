@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::history::{Call, History, Reply};
 
-/// Two seconds, and what a machine adds that does much else.
-const IN_TIME: Duration = Duration::from_secs(8);
+/// Two seconds, and as much again on a machine that does much else.
+const IN_TIME: Duration = Duration::from_secs(4);
 
 pub(super) fn check(history: &History, found: &mut Vec<String>) {
     for call in &history.calls {
