@@ -19,9 +19,12 @@ pub(crate) const REDIS: Part = Part {
     ports: Some(&["codes", "rate_limits"]),
 };
 
-/// A Redis that reads and does not write.
+/// A Redis that reads and does not write: who asks again under a key is told what was told before.
 pub(crate) const WRITES_TO_REDIS: Part = Part {
-    stops: |what| needs_codes(what) && !matches!(what, What::Status { .. }),
+    stops: |what| {
+        use What::{Ask, Enter, Resend};
+        matches!(what, Ask { key: None, .. } | Resend { .. } | Enter { .. })
+    },
     ..REDIS
 };
 
