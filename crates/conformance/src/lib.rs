@@ -20,6 +20,8 @@
 //! A law that is broken panics, as an assertion does. Laws of concurrency are *races*: they also
 //! take a [`Spawn`], so that the contestants run on as many threads as your executor has.
 //!
+//! Two laws of each store port replay random [histories](history) against a model of it.
+//!
 //! All moments lie around [`sample::NOW`], far in the future: a store that collects garbage by a
 //! clock of its own does not get in the way.
 #![deny(missing_docs)]

@@ -29,11 +29,18 @@ fn the_laws_run_without_tokio() -> Result<(), Broken> {
     })
 }
 
-/// Says that it deleted whoever it was asked to.
-struct Obliging(MemoryUserRepo);
+/// What is wrong with a deletion.
+enum Flaw {
+    /// It says that it deleted whoever it was asked to.
+    Obliging,
+    /// It looks, and goes about something else before it deletes.
+    Hasty,
+}
+
+struct Flawed(MemoryUserRepo, Flaw);
 
 #[async_trait]
-impl UserRepo for Obliging {
+impl UserRepo for Flawed {
     async fn find(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.0.find(id).await
     }
@@ -51,7 +58,12 @@ impl UserRepo for Obliging {
     }
 
     async fn delete(&self, id: UserId) -> Result<bool, StoreError> {
-        self.0.delete(id).await.map(|_| true)
+        let known = self.0.find(id).await?.is_some();
+        if matches!(self.1, Flaw::Hasty) {
+            tokio::task::yield_now().await;
+        }
+        self.0.delete(id).await?;
+        Ok(known || matches!(self.1, Flaw::Obliging))
     }
 
     async fn health(&self) -> Result<(), StoreError> {
@@ -61,10 +73,31 @@ impl UserRepo for Obliging {
 
 #[test]
 fn a_broken_law_is_named() {
-    let repo = Arc::new(Obliging(MemoryUserRepo::new()));
+    let repo = Arc::new(Flawed(MemoryUserRepo::new(), Flaw::Obliging));
     let broken = block_on(user_repo::all(repo, THREADS)).unwrap_err();
     assert_eq!(broken.law, "user_repo::an_unknown_user_is_not_found");
     assert!(broken.why.contains("delete"), "{broken}");
+}
+
+#[test]
+fn a_wrong_history_is_cut_down_to_what_matters() {
+    let repo = Arc::new(Flawed(MemoryUserRepo::new(), Flaw::Obliging));
+    let law = user_repo::any_history_is_as_the_model_says(repo, THREADS);
+    let why = block_on(check("history", law)).unwrap_err().why;
+    assert!(why.starts_with("HISTORY_SEED="), "{why}");
+    assert!(why.ends_with("The model says:\n  Flag(false)"), "{why}");
+    assert_eq!(why.matches("Delete").count(), 1, "{why}");
+    assert_eq!(why.lines().count(), 5, "{why}");
+}
+
+#[tokio::test]
+async fn calls_that_have_no_order_are_told() {
+    let repo = Arc::new(Flawed(MemoryUserRepo::new(), Flaw::Hasty));
+    let law = user_repo::any_race_has_an_order(repo.clone(), |task| drop(tokio::spawn(task)));
+    let why = check("race", law).await.unwrap_err().why;
+    assert!(why.starts_with("HISTORY_SEED="), "{why}");
+    let law = user_repo::any_history_is_as_the_model_says(repo, THREADS);
+    assert!(check("history", law).await.is_ok(), "nobody comes between");
 }
 
 fn down<T>() -> Result<T, StoreError> {

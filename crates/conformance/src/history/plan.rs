@@ -41,15 +41,17 @@ pub enum Plan {
 impl Plan {
     /// When things happen.
     pub fn clock(self, dice: &mut Dice) -> Vec<Beat> {
-        let beats = match self {
-            Self::InTurn => 10,
-            Self::AtOnce => 3,
+        let (beats, sweeps) = match self {
+            Self::InTurn => (10, 4),
+            Self::AtOnce => (3, 2),
         };
         let mut now = NOW;
         let beat = |number| {
-            now = now + dice.pick(&PAUSES);
             let is_between = number > 0 && number + 1 < beats;
-            let sweep = (is_between && dice.once_in(4)).then(|| dice.pick(&[20, 1000]));
+            let sweeps = is_between && dice.once_in(sweeps);
+            // A sweep comes when some things are over.
+            now = now + dice.pick(&PAUSES[if sweeps { 5 } else { 0 }..]);
+            let sweep = sweeps.then(|| dice.pick(&[20, 1000]));
             Beat { now, sweep }
         };
         (0..beats).map(beat).collect()

@@ -113,7 +113,7 @@ impl Model for Users {
             0 => Call::Find(user),
             1 | 2 => Call::FindByPhone {
                 phone: user % PHONES,
-                keys: keys.to_vec(),
+                keys: keys[..dice.pick(&[1, 2, 2])].to_vec(),
             },
             3..=6 => Call::FindOrCreate { user, keys },
             7 | 8 => Call::Reseal {
