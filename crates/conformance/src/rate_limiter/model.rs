@@ -179,7 +179,7 @@ impl Model for Counters {
     fn looks() -> Vec<Call> {
         let numbers = 0..LIMITS.len() as u8;
         numbers
-            .flat_map(|number| [1, 1].map(|cost| Call::Acquire(vec![(number, cost)])))
+            .map(|number| Call::Acquire(vec![(number, 1)]))
             .collect()
     }
 
