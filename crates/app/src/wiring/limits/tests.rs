@@ -28,6 +28,7 @@ macro_rules! laws_of_two_stores {
         conformance::test_laws! {
             $port, $tests, $open, laws: $laws, sweeping: $sweeping,
             races: [
+                any_history_is_as_the_model_says,
                 parallel_charges_stay_within_their_limit,
                 parallel_charges_are_counted_all_or_none,
                 parallel_refunds_give_everything_back,
