@@ -51,6 +51,7 @@ async fn a_code_with_a_field_that_is_wrong_or_missing_is_corrupt() {
         ("expires_at", ""),
         ("tries", "256"),
         ("attempts", "many"),
+        ("attempts", "1.5"),
         ("consumed", "yes"),
         ("send", "0.5"),
         ("status", "lost"),
@@ -152,6 +153,19 @@ async fn a_session_with_a_field_that_is_wrong_or_missing_is_corrupt() {
             value,
         ]);
         assert_session_corrupt(&redis, &session).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_without_an_end_is_not_refreshed() {
+    let (redis, spoil) = spoilt().await;
+    for spoilt in [&["HDEL"][..], &["HSET", "soon"]] {
+        let session = sample::session();
+        let _ = redis.insert(&session, 20).await.unwrap();
+        let key = format!("{{sessions}}:{}", session.id);
+        spoil(&[&[spoilt[0], &key, "ends_at"], &spoilt[1..]].concat());
+        let (works, renewal) = (session.refresh.unwrap(), sample::renewal(NOW));
+        assert_corrupt(redis.rotate(session.id, works, &renewal).await);
     }
 }
 
