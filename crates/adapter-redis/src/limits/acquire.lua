@@ -12,14 +12,14 @@ local function argument()
   return tonumber(ARGV[next_arg])
 end
 
--- Newest first.
+-- Newest first. Lists side by side, because a table for each hit takes twice the time.
 local function hits_of(counter)
-  local hits = {}
-  for i, hit in ipairs(redis.call('ZREVRANGE', counter, 0, -1)) do
-    local at, count = hit:match('^(%d+):(%d+)$')
-    hits[i] = { name = hit, at = tonumber(at), count = tonumber(count) }
+  local names, at, count = redis.call('ZREVRANGE', counter, 0, -1), {}, {}
+  for i, name in ipairs(names) do
+    local digits, rest = name:match('^(%d+):(%d+)$')
+    at[i], count[i] = tonumber(digits), tonumber(rest)
   end
-  return hits
+  return { names = names, at = at, count = count }
 end
 
 -- How long until `cost` fits a window; 0 if it does.
@@ -28,13 +28,13 @@ local function wait_for(hits, cost, count, period)
     return period
   end
   local counted = 0
-  for _, hit in ipairs(hits) do
-    local leaves = hit.at + period
+  for i, at in ipairs(hits.at) do
+    local leaves = at + period
     if leaves <= now then
       return 0
     end
     -- The first hit that does not fit has to leave the window.
-    counted = counted + hit.count
+    counted = counted + hits.count[i]
     if counted > count - cost then
       return leaves - now
     end
@@ -61,11 +61,11 @@ end
 for i, counter in ipairs(KEYS) do
   local charge = charges[i]
   local slot, count, last, replaced = charge.slot, charge.cost, charge.slot, nil
-  for _, hit in ipairs(charge.hits) do
-    last = math.max(last, hit.at)
-    if hit.at == slot then
-      count, replaced = count + hit.count, hit.name
+  for j, at in ipairs(charge.hits.at) do
+    if at == slot then
+      count, replaced = count + charge.hits.count[j], charge.hits.names[j]
     end
+    last = math.max(last, at)
   end
   -- First of all what a server without memory refuses: then it refuses the script as a whole.
   local hit = string.format('%.0f:%.0f', slot, count)
