@@ -9,7 +9,7 @@ use domain::ports::StoreError;
 use parking_lot::RwLock;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connection::Connection;
 use crate::error::OpenError;
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// The longest that finding and greeting the master takes in it.
 const CONNECTING: Duration = Duration::from_millis(600);
+
+/// Servers that hand over need a moment until they all name the same master.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The keys of one port, all in one slot of a Cluster, and the connection to the server that has
 /// them. A connection that gave trouble is dropped, and the next operation makes another.
@@ -84,9 +87,13 @@ impl Link {
     }
 
     async fn send<T: FromRedisValue>(&self, command: &Cmd, deadline: Instant) -> RedisResult<T> {
-        match self.attempt(command, deadline).await {
-            Err(error) if is_elsewhere(&error) => self.attempt(command, deadline).await,
-            outcome => outcome,
+        loop {
+            match self.attempt(command, deadline).await {
+                Err(error) if is_elsewhere(&error) && Instant::now() + PAUSE < deadline => {
+                    sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
         }
     }
 
