@@ -6,7 +6,8 @@
 //! connection. Any number of nodes may share the database. Its user needs no more than to be allowed
 //! to make that schema.
 //!
-//! Its futures need a tokio runtime with IO and time.
+//! It is opened in a tokio runtime with IO and time, where its connections live for as long as it
+//! is used; its callers may be in other ones.
 
 mod codes;
 mod fault;

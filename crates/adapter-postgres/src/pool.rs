@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use domain::ports::StoreError;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
@@ -162,14 +161,12 @@ impl Drop for InUse<'_> {
             // The idle ones may be as silent, and each would cost its next user a deadline.
             self.pool.idle.lock().clear();
         }
-        if let Ok(runtime) = Handle::try_current() {
-            let (server, room) = (self.pool.server.clone(), self.room.clone());
-            runtime.spawn(async move {
-                let _ = timeout(LINGER, server.cancel(&connection)).await;
-                connection.cut();
-                drop(room);
-            });
-        }
+        let (server, room) = (self.pool.server.clone(), self.room.clone());
+        self.pool.server.go_on(async move {
+            let _ = timeout(LINGER, server.cancel(&connection)).await;
+            connection.cut();
+            drop(room);
+        });
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -45,6 +46,7 @@ impl fmt::Debug for Settings {
 pub(crate) struct Server {
     config: Config,
     tls: MakeRustlsConnect,
+    runtime: Handle,
 }
 
 pub(crate) struct Connection {
@@ -66,7 +68,12 @@ impl Server {
         configure(&mut config);
         let tls = tls::connector(settings.ca_file.as_deref());
         let tls = tls.map_err(|fault| OpenError::new(name(&config), fault))?;
-        Ok(Self { config, tls })
+        let runtime = Handle::current();
+        Ok(Self {
+            config,
+            tls,
+            runtime,
+        })
     }
 
     /// `HOST:PORT/DATABASE`.
@@ -74,12 +81,30 @@ impl Server {
         name(&self.config)
     }
 
+    /// Connects in the runtime that the stores were opened in: the caller's own may end while
+    /// others use the connection.
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
-        let (client, talk) = self.config.connect(self.tls.clone()).await?;
-        Ok(Connection {
-            client: Arc::new(client),
-            talk: tokio::spawn(talk).abort_handle(),
-        })
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        // A set of one: it is given up with its caller.
+        let mut connecting = JoinSet::new();
+        let connect = async move {
+            let (client, talk) = config.connect(tls).await?;
+            Ok(Connection {
+                client: Arc::new(client),
+                talk: tokio::spawn(talk).abort_handle(),
+            })
+        };
+        connecting.spawn_on(connect, &self.runtime);
+        match connecting.join_next().await {
+            Some(Ok(connected)) => connected,
+            // That runtime has ended. The caller has a deadline.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Goes on with something that its caller does not wait for.
+    pub(crate) fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
     }
 
     /// Ends the statement that the connection is at. The connection has to stay open until it has
@@ -171,8 +196,8 @@ mod tests {
         assert_eq!(mode(asked), SslMode::Require);
     }
 
-    #[test]
-    fn a_server_is_named_without_who_asks() {
+    #[tokio::test]
+    async fn a_server_is_named_without_who_asks() {
         let settings = Settings {
             url: "postgres://app:secret@a,b:6432/db?sslmode=require".to_owned(),
             pool: 1,

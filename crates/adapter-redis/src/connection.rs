@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -26,16 +27,22 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects and signs in.
+    /// Connects and signs in. The connection lives in that runtime: the caller's own may end while
+    /// others use it.
     pub(crate) async fn open(
         server: &Server,
         tls: Option<&TlsConnector>,
+        runtime: &Handle,
         deadline: Instant,
     ) -> Result<Self, OpenError> {
-        let opened = timeout_at(deadline, connect(server, tls)).await;
-        opened
-            .unwrap_or(Err(Fault::Silent))
-            .map_err(|fault| OpenError::new(server, fault))
+        let (to, tls) = (server.clone(), tls.cloned());
+        // A set of one: it is given up with its caller.
+        let mut opening = JoinSet::new();
+        opening.spawn_on(async move { connect(&to, tls.as_ref()).await }, runtime);
+        match timeout_at(deadline, opening.join_next()).await {
+            Ok(Some(Ok(opened))) => opened.map_err(|fault| OpenError::new(server, fault)),
+            _ => Err(OpenError::new(server, Fault::Silent)),
+        }
     }
 
     async fn start<S>(server: &Server, stream: S) -> Result<Self, Fault>

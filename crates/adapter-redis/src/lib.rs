@@ -41,7 +41,8 @@
 //! keys is not used. While a Cluster moves the slot of a port from node to node, new keys of that
 //! port are unavailable.
 //!
-//! Its futures need a tokio runtime with a timer.
+//! It is opened in a tokio runtime with IO and time, where its connections live for as long as it
+//! is used; its callers may be in other ones.
 
 mod codes;
 mod connection;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapter_postgres::Postgres;
 use conformance::sample;
+use domain::id::PhoneCodeId;
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, StoreError, UserRepo};
 use domain::rate_limit::Decision;
 use domain::session::UserSession;
@@ -29,6 +30,36 @@ where
         .collect();
     let outcomes = tasks.join_all().await;
     outcomes.into_iter().map(Result::unwrap).collect()
+}
+
+async fn eight_calls(store: Arc<Postgres>, id: PhoneCodeId) {
+    let call = |store: Arc<Postgres>| async move { store.begin_attempt(id).await };
+    let calls: JoinSet<_> = (0..8).map(|_| call(store.clone())).collect();
+    for counted in calls.join_all().await {
+        counted.unwrap();
+    }
+}
+
+/// A web server's workers have runtimes of their own, which end before what is done last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn connections_outlive_the_runtime_of_the_callers_they_were_made_for() {
+    let server = servers::Postgres::start();
+    let store = open(server.url()).await;
+    let code = sample::phone_code();
+    store.put(&code).await.unwrap();
+    let worker = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let calls = worker.spawn(eight_calls(store.clone(), code.id));
+    calls.await.unwrap();
+    server.pause();
+    let under_way = tokio::spawn(eight_calls(store, code.id));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    worker.shutdown_background();
+    server.resume();
+    under_way.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -61,6 +61,28 @@ async fn a_server_that_is_stopped_and_comes_back_empty_is_found_again() {
     CodeStore::health(&redis).await.unwrap();
 }
 
+/// A web server's workers have runtimes of their own, which end before what is done last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_connection_outlives_the_runtime_of_the_caller_it_was_made_for() {
+    let server = servers::Redis::start();
+    let redis = Arc::new(on(&server).await);
+    server.restart();
+    let worker = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let calls = redis.clone();
+    let calls = worker.spawn(async move { works(&calls).await });
+    assert_eq!(calls.await.unwrap(), ALL, "the first call connects");
+    server.pause();
+    let under_way = tokio::spawn(async move { redis.put(&sample::phone_code()).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    worker.shutdown_background();
+    server.resume();
+    assert!(under_way.await.unwrap().unwrap());
+}
+
 #[tokio::test]
 async fn a_server_that_is_silent_is_waited_for_by_nobody_for_long() {
     let server = servers::Redis::start();

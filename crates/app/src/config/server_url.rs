@@ -100,6 +100,7 @@ mod tests {
         ] {
             assert_eq!(without_credentials(text), "redis://(hidden)@h:1/0");
             assert_eq!(format!("{:?}", url(text)), "redis://(hidden)@h:1/0");
+            assert_eq!(url(text).server(), "h:1/0");
         }
         for text in [
             "hunter2",
