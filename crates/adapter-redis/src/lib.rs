@@ -10,15 +10,16 @@
 //! |---|---|---|
 //! | `{codes}:pc_…` | hash | a code |
 //! | `{codes}:phone:…` | set | the keys of a phone's codes |
-//! | `{limits}:…` | sorted set | the hits of a counter, `at:count` by `at` |
+//! | `{rate_limits}:…` | sorted set | the hits of a counter, `at:count` by `at` |
 //! | `{sessions}:ses_…` | hash | a session |
 //! | `{sessions}:pc_…` | string | the key of the session that a code was used for |
 //! | `{sessions}:usr_…` | sorted set | the keys of a user's sessions, by `created_at` |
 //!
 //! Each after the prefix. What stands in braces decides where a Cluster puts a key: the keys of a
 //! port are in one slot, so that a script reaches all it needs. A Cluster spreads ports, not
-//! rows. Scripts touch the keys that are declared to them, and keys whose names they read in
-//! those: of the same slot, as Redis and Valkey allow. They read everything before they write.
+//! rows: of three masters that share the slots evenly, each has one port. Scripts touch the keys
+//! that are declared to them, and keys whose names they read in those: of the same slot, as Redis
+//! and Valkey allow. They read everything before they write.
 //!
 //! # What stays, and for how long
 //!
@@ -90,7 +91,7 @@ impl Redis {
         let link = |port| Link::open(finder.clone(), prefix, port, deadline);
         Ok(Self {
             codes: link("codes").await?,
-            limits: link("limits").await?,
+            limits: link("rate_limits").await?,
             sessions: link("sessions").await?,
         })
     }

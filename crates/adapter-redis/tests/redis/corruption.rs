@@ -96,7 +96,7 @@ async fn a_counter_that_is_none_is_corrupt_and_admits_nothing() {
             .map(|b| format!("{b:02x}"))
             .collect();
         let [command, one, two] = garbage;
-        spoil(&[command, &format!("{{limits}}:{hex}"), one, two]);
+        spoil(&[command, &format!("{{rate_limits}}:{hex}"), one, two]);
         assert_corrupt(redis.acquire(&charges, NOW).await);
         let full = domain::rate_limit::Charge {
             cost: 9,

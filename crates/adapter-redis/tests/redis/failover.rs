@@ -1,6 +1,7 @@
 //! A master that dies, or steps down: until another one serves, an operation is unavailable within
 //! 1.5 s; then everything works again, through the stores that were opened before.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -29,6 +30,30 @@ async fn until_all_works(redis: &Redis) {
 /// A key in the slot of the codes, whatever the prefix.
 const CODES: &str = "{codes}:any";
 
+/// A Cluster whose nodes serve what they have while nobody serves the rest.
+fn cluster() -> RedisCluster {
+    let cluster = RedisCluster::start();
+    for node in cluster.urls() {
+        let setting = ["CONFIG", "SET", "cluster-require-full-coverage", "no"];
+        assert_eq!(redis_cli(&node, &setting), "OK");
+    }
+    cluster
+}
+
+/// Until another node serves the codes; meanwhile the other ports miss nothing.
+async fn until_the_codes_work(redis: &Redis) {
+    let start = Instant::now();
+    loop {
+        let [codes, others @ ..] = works(redis).await;
+        assert_eq!(others, [true; 2], "on masters that are not gone");
+        if codes {
+            return;
+        }
+        assert!(start.elapsed() < ELECTION, "it does not work again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A code that the master of the codes and its replica have; they have nothing else.
 async fn replicated_code(redis: &Redis, cluster: &RedisCluster) -> PhoneCode {
     let code = sample::phone_code();
@@ -42,14 +67,29 @@ async fn replicated_code(redis: &Redis, cluster: &RedisCluster) -> PhoneCode {
 }
 
 #[tokio::test]
+async fn in_a_cluster_each_port_has_a_master_of_its_own() {
+    let cluster = RedisCluster::shared();
+    let redis = on_cluster(cluster).await;
+    assert_eq!(works(&redis).await, [true; 3]);
+    let ports_of = |node: &String| -> BTreeSet<String> {
+        let keys = redis_cli(node, &["KEYS", "*"]);
+        let tags = keys.lines().filter_map(|key| key.split(['{', '}']).nth(1));
+        tags.map(str::to_owned).collect()
+    };
+    let nodes: Vec<_> = cluster.urls().iter().map(ports_of).collect();
+    assert!(nodes.iter().all(|ports| ports.len() <= 1), "{nodes:?}");
+    let ports: BTreeSet<_> = nodes.into_iter().flatten().collect();
+    assert_eq!(ports.len(), 3, "{ports:?}");
+}
+
+#[tokio::test]
 async fn a_cluster_goes_on_when_a_master_was_killed() {
-    let cluster = RedisCluster::start();
+    let cluster = cluster();
     let redis = on_cluster(&cluster).await;
     let code = replicated_code(&redis, &cluster).await;
     let node = cluster.kill_master_of(CODES);
-    let [codes, ..] = works(&redis).await;
-    assert!(!codes, "the master of the codes is gone");
-    until_all_works(&redis).await;
+    assert_eq!(works(&redis).await, [false, true, true]);
+    until_the_codes_work(&redis).await;
     assert_ne!(cluster.master_of(CODES), node);
     assert_eq!(CodeStore::get(&redis, code.id).await.unwrap(), Some(code));
     cluster.restart(node);
@@ -58,12 +98,13 @@ async fn a_cluster_goes_on_when_a_master_was_killed() {
 
 #[tokio::test]
 async fn a_cluster_goes_on_without_a_master_that_is_silent_and_wakes_up_later() {
-    let cluster = RedisCluster::start();
+    let cluster = cluster();
     let redis = on_cluster(&cluster).await;
     let code = replicated_code(&redis, &cluster).await;
     let node = cluster.master_of(CODES);
     cluster.pause(node);
-    until_all_works(&redis).await;
+    assert_eq!(works(&redis).await, [false, true, true]);
+    until_the_codes_work(&redis).await;
     assert!(redis.consume(code.id).await.unwrap());
     cluster.resume(node);
     for _ in 0..20 {
@@ -112,10 +153,10 @@ async fn a_master_that_hands_over_in_a_cluster_costs_no_call() {
 
 #[tokio::test]
 async fn a_cluster_is_found_through_any_node_that_is_left() {
-    let cluster = RedisCluster::start();
+    let cluster = cluster();
     let redis = on_cluster(&cluster).await;
     cluster.kill_master_of(CODES);
-    until_all_works(&redis).await;
+    until_the_codes_work(&redis).await;
     let late = on_cluster(&cluster).await;
     assert_eq!(works(&late).await, [true; 3]);
 }

@@ -119,7 +119,7 @@ async fn a_counter_stays_until_no_window_looks_at_it() {
     };
     let lives = |span| {
         for (key, _) in keys(&server) {
-            assert!(key.starts_with("p:{limits}:"), "{key}");
+            assert!(key.starts_with("p:{rate_limits}:"), "{key}");
             assert_lives(&server, &key, span);
         }
     };

@@ -11,7 +11,7 @@ async fn masters_of_a_cluster_die_under_load() {
     let cluster = RedisCluster::start();
     let world = World::start(Stores::shared_postgres().with_cluster(&cluster)).await;
     let round = async |world: &mut World| {
-        for key in ["{codes}", "{limits}"] {
+        for key in ["{codes}", "{rate_limits}"] {
             let before = world.now();
             let dead = cluster.kill_master_of(key);
             cluster.master_of(key);
