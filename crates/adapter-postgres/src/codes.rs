@@ -29,6 +29,7 @@ const RELEASE_ATTEMPT: &str = "SELECT FROM phone_auth.release_attempt($1)";
 const CONSUME: &str = "SELECT phone_auth.consume_code($1)";
 const SET_DELIVERY: &str = "SELECT phone_auth.set_delivery($1, $2, $3, $4, $5)";
 const SWEEP: &str = "SELECT phone_auth.sweep_codes($1, $2)";
+const HEALTH: &str = "SELECT FROM phone_auth.release_attempt('')";
 
 const STATUSES: [DeliveryStatus; 4] = {
     use DeliveryStatus::{Delivered, Failed, Queued, Sent};
@@ -103,7 +104,7 @@ impl CodeStore for Postgres {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.health().await
+        self.health(HEALTH).await
     }
 }
 

@@ -32,6 +32,7 @@ const ROTATE: &str = concat!(
 const REVOKE: &str = "SELECT phone_auth.revoke_session($1, $2)";
 const REVOKE_ALL: &str = "SELECT phone_auth.revoke_sessions($1, $2)";
 const SWEEP: &str = "SELECT phone_auth.sweep_sessions($1, $2)";
+const HEALTH: &str = "SELECT FROM phone_auth.revoke_session('', 0)";
 
 #[async_trait]
 impl SessionStore for Postgres {
@@ -105,7 +106,7 @@ impl SessionStore for Postgres {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.health().await
+        self.health(HEALTH).await
     }
 }
 

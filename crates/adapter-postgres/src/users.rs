@@ -16,6 +16,7 @@ const FIND_OR_CREATE: &str = "SELECT id, phone_index, phone_sealed, created_at, 
      FROM phone_auth.find_or_create_user($1, $2, $3, $4)";
 const RESEAL: &str = "SELECT phone_auth.reseal_user($1, $2, $3)";
 const DELETE: &str = "SELECT phone_auth.delete_user($1)";
+const HEALTH: &str = "SELECT FROM phone_auth.reseal_user('', '', '')";
 
 #[async_trait]
 impl UserRepo for Postgres {
@@ -62,7 +63,7 @@ impl UserRepo for Postgres {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.health().await
+        self.health(HEALTH).await
     }
 }
 

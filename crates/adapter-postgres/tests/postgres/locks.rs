@@ -52,6 +52,40 @@ async fn a_locked_table_is_an_error_in_time_and_nothing_is_written_later() {
     assert!(store.put(&code).await.unwrap());
 }
 
+/// The ports that are not healthy while nobody can write to that table.
+async fn sick_without(table: &str) -> Vec<&'static str> {
+    let (store, url) = fresh().await;
+    let other = somebody(&url).await;
+    let lock = format!("BEGIN; LOCK TABLE phone_auth.{table} IN SHARE MODE");
+    other.batch_execute(&lock).await.unwrap();
+    let (codes, limits, sessions, users) = tokio::join!(
+        CodeStore::health(&*store),
+        RateLimiter::health(&*store),
+        SessionStore::health(&*store),
+        UserRepo::health(&*store),
+    );
+    let ports = [
+        ("codes", codes),
+        ("counters", limits),
+        ("sessions", sessions),
+        ("users", users),
+    ];
+    let sick = ports.into_iter().filter(|(_, health)| health.is_err());
+    sick.map(|(port, _)| port).collect()
+}
+
+#[tokio::test]
+async fn each_port_is_as_healthy_as_its_own_table() {
+    let (codes, counters, sessions, users) = tokio::join!(
+        sick_without("codes"),
+        sick_without("counters"),
+        sick_without("sessions"),
+        sick_without("users"),
+    );
+    let sick = [codes, counters, sessions, users].concat();
+    assert_eq!(sick, ["codes", "counters", "sessions", "users"]);
+}
+
 #[tokio::test]
 async fn a_pool_without_a_free_connection_is_an_error_in_time() {
     let (_, url) = fresh().await;
