@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::Result;
-use crate::http::{Client, get, post};
-use crate::load::drive;
+use crate::http::{Client, delete, get, post};
+use crate::load::{Until, drive};
 use crate::server::Server;
 
 /// Connections that prepare a measurement.
@@ -38,10 +38,25 @@ pub(crate) fn sign_in(proof: &Proof) -> Vec<u8> {
 
 /// Asks who is signed in.
 pub(crate) fn session_check(access_token: &str) -> Vec<u8> {
-    get(
-        "/v1/sessions/current",
-        &format!("authorization: Bearer {access_token}\r\n"),
+    get("/v1/sessions/current", &bearer(access_token))
+}
+
+/// Exchanges a refresh token.
+pub(crate) fn refresh(tokens: &Tokens) -> Vec<u8> {
+    let token = &tokens.refresh_token;
+    post(
+        "/v1/sessions/refresh",
+        &format!(r#"{{"refresh_token":"{token}"}}"#),
     )
+}
+
+/// Signs out.
+pub(crate) fn sign_out(access_token: &str) -> Vec<u8> {
+    delete("/v1/sessions/current", &bearer(access_token))
+}
+
+fn bearer(access_token: &str) -> String {
+    format!("authorization: Bearer {access_token}\r\n")
 }
 
 /// What signs somebody in, once.
@@ -65,13 +80,15 @@ struct Message {
     text: String,
 }
 
+/// What a session is held by.
 #[derive(Deserialize)]
-struct Tokens {
-    access_token: String,
+pub(crate) struct Tokens {
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: String,
 }
 
 /// Asks for a code and reads it from the stub gateway's outbox.
-async fn prove(client: &mut Client) -> Result<Proof> {
+pub(crate) async fn prove(client: &mut Client) -> Result<Proof> {
     let phone = fresh_phone();
     let asked: PhoneCode = serde_json::from_slice(client.expect(&ask(&phone)).await?)?;
     let path = format!("/dev/outbox?to=%2B{}", &phone[1..]);
@@ -94,11 +111,12 @@ async fn prove(client: &mut Client) -> Result<Proof> {
     Err(format!("no message for {phone} in the outbox").into())
 }
 
-/// A whole sign-in: the access token.
-pub(crate) async fn flow(client: &mut Client) -> Result<String> {
+/// A whole sign-in.
+pub(crate) async fn flow(client: &mut Client) -> Result<Tokens> {
     let proof = prove(client).await?;
-    let tokens: Tokens = serde_json::from_slice(client.expect(&sign_in(&proof)).await?)?;
-    Ok(tokens.access_token)
+    Ok(serde_json::from_slice(
+        client.expect(&sign_in(&proof)).await?,
+    )?)
 }
 
 /// So many proofs, not used yet.
@@ -108,7 +126,10 @@ pub(crate) async fn proofs(server: &Server, count: usize) -> Result<Vec<Proof>> 
 
 /// The access tokens of so many new sessions, each of a new user.
 pub(crate) async fn access_tokens(server: &Server, count: usize) -> Result<Vec<String>> {
-    collect(server, count, flow).await
+    collect(server, count, async |client| {
+        flow(client).await.map(|tokens| tokens.access_token)
+    })
+    .await
 }
 
 async fn collect<T, F>(server: &Server, count: usize, make: F) -> Result<Vec<T>>
@@ -116,11 +137,16 @@ where
     F: AsyncFn(&mut Client) -> Result<T>,
 {
     let made = RefCell::new(Vec::with_capacity(count));
-    drive(server.address, PREPARERS, count, async |client, _| {
-        let one = make(client).await?;
-        made.borrow_mut().push(one);
-        Ok(())
-    })
+    drive(
+        &[server.address],
+        PREPARERS,
+        Until::Count(count),
+        async |client, _| {
+            let one = make(client).await?;
+            made.borrow_mut().push(one);
+            Ok(())
+        },
+    )
     .await?;
     Ok(made.into_inner())
 }

@@ -1,9 +1,10 @@
 //! What the product takes while nobody does anything: time to start, memory to wait.
 
 use crate::calls::{access_tokens, ask, fresh_phone};
-use crate::load::drive;
+use crate::load::{Until, drive};
 use crate::report::{Report, Samples, Target};
-use crate::server::{Server, Store};
+use crate::server::Server;
+use crate::store::Store;
 use crate::{ROUNDS, Result};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -60,9 +61,12 @@ pub(crate) async fn measure_pending(report: &mut Report<'_>) -> Result<()> {
 
 async fn ask_for(server: &Server, codes: usize) -> Result<()> {
     // Few at a time, so that the messages keep up: a long queue would be counted too.
-    drive(server.address, 2, codes, async |client, _| {
-        client.expect(&ask(&fresh_phone())).await.map(drop)
-    })
+    drive(
+        &[server.address],
+        2,
+        Until::Count(codes),
+        async |client, _| client.expect(&ask(&fresh_phone())).await.map(drop),
+    )
     .await?;
     // Until the messages are sent and gone.
     server.cpu().map(drop)

@@ -1,13 +1,17 @@
 //! Whether a call takes longer when a thousand times as many people have signed in before.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use rusqlite::Connection;
+use servers::psql;
 
 use crate::calls::{access_tokens, proofs, session_check, sign_in};
-use crate::load::drive;
+use crate::installation::Installation;
+use crate::load::{Until, drive};
 use crate::report::{Report, Samples, Target};
-use crate::server::{Server, Store};
+use crate::server::Server;
+use crate::store::Store;
 use crate::{ROUNDS, Result};
 
 /// Sessions whose checks are timed.
@@ -16,16 +20,28 @@ const SESSIONS: usize = 1000;
 /// Stored sessions, and users, for each of them.
 const MULTIPLES: [u32; 2] = [1, 1000];
 
-const CALLS: usize = 1000;
+const CALLS: usize = 300;
 
 /// Median latencies over few and over many stored users and sessions, one call at a time.
 pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
+    for store in [Store::Sqlite, Store::Postgres] {
+        measure_on(report, store).await?;
+    }
+    Ok(())
+}
+
+async fn measure_on(report: &mut Report<'_>, store: Store) -> Result<()> {
     let (mut servers, mut tokens) = (Vec::new(), Vec::new());
     for multiple in MULTIPLES {
-        let server = Server::product(Store::Sqlite)?;
+        let installation = Rc::new(Installation::on(store)?);
+        let server = Server::node(&installation)?;
         tokens.push(access_tokens(&server, SESSIONS).await?);
-        let database = |dir: &Path| multiply(&dir.join("data/phone-auth.db"), multiple);
-        servers.push(server.restarted(Store::Sqlite, database)?);
+        drop(server);
+        match &installation.database {
+            Some(url) => multiply_in_postgres(url, multiple),
+            None => multiply(&installation.folder().join("data/phone-auth.db"), multiple)?,
+        }
+        servers.push(Server::node(&installation)?);
     }
     let mut checks = [const { Vec::new() }; 2];
     let mut sign_ins = [const { Vec::new() }; 2];
@@ -37,13 +53,19 @@ pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
             sign_ins[i].push(latency(server, requests).await?);
         }
     }
-    rows(report, "session check", checks)?;
-    rows(report, "sign in", sign_ins)
+    rows(report, store, "session check", checks)?;
+    rows(report, store, "sign in", sign_ins)
 }
 
-fn rows(report: &mut Report<'_>, name: &str, [few, many]: [Vec<f64>; 2]) -> Result<()> {
+fn rows(
+    report: &mut Report<'_>,
+    store: Store,
+    call: &str,
+    [few, many]: [Vec<f64>; 2],
+) -> Result<()> {
     let ratios = Samples::ratios(&many, &few);
-    let what = format!("{name}, sqlite: 1,000,000 ÷ 1,000 stored");
+    let name = format!("{call}, {}", store.name());
+    let what = format!("{name}: 1,000,000 ÷ 1,000 stored");
     report.row(what, "×", ratios, Target::AtMost(1.2))?;
     for (stored, latencies) in [("1,000", few), ("1,000,000", many)] {
         let samples = latencies.into_iter().collect();
@@ -59,9 +81,12 @@ fn rows(report: &mut Report<'_>, name: &str, [few, many]: [Vec<f64>; 2]) -> Resu
 
 /// Median microseconds from request to answer, on one connection.
 async fn latency(server: &Server, requests: Vec<Vec<u8>>) -> Result<f64> {
-    let load = drive(server.address, 1, requests.len(), async |client, i| {
-        client.expect(&requests[i]).await.map(drop)
-    })
+    let load = drive(
+        &[server.address],
+        1,
+        Until::Count(requests.len()),
+        async |client, i| client.expect(&requests[i]).await.map(drop),
+    )
     .await?;
     let micros = load
         .latencies
@@ -97,6 +122,28 @@ fn multiply(database: &Path, multiple: u32) -> Result<()> {
     )?;
     connection.execute_batch("COMMIT")?;
     Ok(())
+}
+
+/// The same with PostgreSQL, whose statistics are brought up to date as its autovacuum would.
+fn multiply_in_postgres(url: &str, multiple: u32) {
+    let random = "substr(uuid_send(gen_random_uuid()), 1, 10)";
+    let digest = "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())";
+    psql(
+        url,
+        &format!(
+            "INSERT INTO phone_auth.sessions (id, user_id, code_id, refresh, created_at,
+                 last_seen_at, expires_at, ends_at, user_agent, address)
+             SELECT substr(id, 1, 6) || {random}, substr(user_id, 1, 6) || {random},
+                 substr(code_id, 1, 6) || {random}, {digest}, created_at, last_seen_at,
+                 expires_at, ends_at, user_agent, address
+             FROM phone_auth.sessions, generate_series(2, {multiple});
+             INSERT INTO phone_auth.users (id, phone_index, phone_sealed, created_at)
+             SELECT user_id, {digest}, phone_sealed, sessions.created_at
+             FROM phone_auth.sessions, (SELECT phone_sealed FROM phone_auth.users LIMIT 1) AS any
+             ON CONFLICT DO NOTHING"
+        ),
+    );
+    psql(url, "VACUUM (ANALYZE)");
 }
 
 #[cfg(test)]

@@ -9,7 +9,16 @@ use crate::Result;
 
 /// A GET as it goes over the wire.
 pub(crate) fn get(path: &str, headers: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").into_bytes()
+    bodiless("GET", path, headers)
+}
+
+/// A DELETE as it goes over the wire.
+pub(crate) fn delete(path: &str, headers: &str) -> Vec<u8> {
+    bodiless("DELETE", path, headers)
+}
+
+fn bodiless(method: &str, path: &str, headers: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").into_bytes()
 }
 
 /// A POST of JSON as it goes over the wire.
@@ -92,6 +101,10 @@ fn frame(received: &[u8]) -> Result<Option<(usize, usize)>> {
 }
 
 fn content_length(head: &[u8]) -> Result<usize> {
+    // No Content: it has no length either (RFC 9110 §8.6).
+    if status(head)? == 204 {
+        return Ok(0);
+    }
     let mut lines = head.split(|b| *b == b'\n');
     let value = lines.find_map(|line| {
         let (name, value) = line.split_at_checked(15)?;

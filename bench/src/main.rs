@@ -8,14 +8,27 @@ mod flows;
 mod footprint;
 mod growth;
 mod http;
+mod installation;
 mod load;
+mod pgbench;
+mod proxy;
+mod redis_benchmark;
+mod replay;
 mod report;
 mod requests;
 mod server;
+mod store;
+mod tool;
+mod trips;
+mod usage;
+mod value;
+mod wire;
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,13 +39,16 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// How often every figure is measured.
 const ROUNDS: usize = 5;
 
-const GROUPS: [&str; 5] = ["requests", "flows", "start", "pending", "growth"];
+/// How long one measurement of a rate takes.
+const WINDOW: Duration = Duration::from_secs(3);
+
+const GROUPS: [&str; 6] = ["requests", "flows", "trips", "start", "pending", "growth"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.as_slice() {
         [command, bind] if command == "bare" => bare::serve(bind),
-        groups => run(groups),
+        groups => on_disk(groups).and_then(|()| run(groups)),
     };
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
@@ -40,6 +56,19 @@ fn main() -> ExitCode {
     // Nobody is left to tell if even this cannot be written.
     let _ = writeln!(io::stderr(), "phone-auth-bench: {error}");
     ExitCode::FAILURE
+}
+
+/// Starts itself anew, unless the folder for temporary files is on the disk already: there the
+/// database servers keep their data.
+fn on_disk(groups: &[String]) -> Result<()> {
+    const KEY: &str = "TMPDIR";
+    let folder = installation::data_folder()?;
+    if std::env::var_os(KEY).is_some_and(|set| set == folder) {
+        return Ok(());
+    }
+    let mut anew = Command::new(std::env::current_exe()?);
+    // Comes back only if it fails.
+    Err(anew.args(groups).env(KEY, folder).exec().into())
 }
 
 /// Measures until all is measured, or somebody ends it: the servers end with it either way.
@@ -60,21 +89,28 @@ async fn run(wanted: &[String]) -> Result<()> {
 async fn measure(wanted: &[String]) -> Result<()> {
     let mut out = io::stdout();
     let cores = std::thread::available_parallelism()?;
-    let sync = server::sync_time()?;
+    let sync = installation::sync_time()?;
     writeln!(
         out,
         "{cores} cores; {ROUNDS} rounds; the disk keeps a page in {sync:.0?}\n"
     )?;
     let mut report = Report::new(&mut out)?;
     let wanted = |group: &str| wanted.is_empty() || wanted.iter().any(|w| w == group);
+    let mut failures = Vec::new();
     for group in GROUPS.into_iter().filter(|group| wanted(group)) {
-        match group {
-            "requests" => requests::measure(&mut report).await?,
-            "flows" => flows::measure(&mut report).await?,
-            "start" => footprint::measure_start(&mut report).await?,
-            "pending" => footprint::measure_pending(&mut report).await?,
-            _ => growth::measure(&mut report).await?,
-        }
+        let outcome = match group {
+            "requests" => requests::measure(&mut report).await,
+            "flows" => flows::measure(&mut report).await,
+            "trips" => trips::measure(&mut report).await,
+            "start" => footprint::measure_start(&mut report).await,
+            "pending" => footprint::measure_pending(&mut report).await,
+            _ => growth::measure(&mut report).await,
+        };
+        // The others are still worth knowing.
+        failures.extend(outcome.err().map(|error| format!("{group}: {error}")));
     }
-    Ok(())
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(failures.join("\n").into())
 }

@@ -46,9 +46,20 @@ pub(crate) enum Target {
     None,
 }
 
+impl Target {
+    /// The target for so many times as much.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        match self {
+            Self::AtMost(most) => Self::AtMost(most * factor),
+            Self::AtLeast(least) => Self::AtLeast(least * factor),
+            Self::None => Self::None,
+        }
+    }
+}
+
 const HEAD: &str = "\
-| figure                                       |   median |             range | unit         | target |        |
-|----------------------------------------------|---------:|------------------:|--------------|-------:|--------|";
+| figure                                           |   median |             range | unit         | target |        |
+|--------------------------------------------------|---------:|------------------:|--------------|-------:|--------|";
 
 /// The table, written line by line as the figures come.
 pub(crate) struct Report<'a>(&'a mut dyn Write);
@@ -129,14 +140,15 @@ impl fmt::Display for Row {
         };
         write!(
             f,
-            "| {what:<44} | {median:>8} | {range:>17} | {unit:<12} | {target:>6} | {mark:<6} |"
+            "| {what:<48} | {median:>8} | {range:>17} | {unit:<12} | {target:>6} | {mark:<6} |"
         )
     }
 }
 
-/// Three digits that matter.
+/// Three digits that matter; of a count, all.
 fn figure(value: f64) -> String {
     match value.abs() {
+        count if count.fract() == 0.0 => format!("{value:.0}"),
         ..10.0 => format!("{value:.2}"),
         10.0..100.0 => format!("{value:.1}"),
         _ => format!("{value:.0}"),

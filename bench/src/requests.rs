@@ -5,16 +5,17 @@ use std::time::Instant;
 use aws_lc_rs::signature::Ed25519KeyPair;
 
 use crate::calls::{access_tokens, ask, fresh_phone, proofs, session_check, sign_in};
-use crate::load::drive;
+use crate::load::{Until, drive};
 use crate::report::{Report, Samples, Target};
-use crate::server::{Server, Store};
+use crate::server::Server;
+use crate::store::Store;
 use crate::{ROUNDS, Result};
 
 /// Enough that no worker of a small machine waits for the client.
 const CONNECTIONS: usize = 16;
 
 /// How many requests of any kind the bare server gets a round.
-const BARE_COUNT: usize = 80_000;
+const BARE_COUNT: usize = 40_000;
 
 /// How long the part of a token is that its signature covers, about.
 const SIGNED_BYTES: usize = 400;
@@ -43,9 +44,9 @@ impl Call {
     const fn count(self) -> usize {
         match self {
             Self::Check => BARE_COUNT,
-            Self::Ask => 40_000,
-            Self::FirstCheck => 10_000,
-            Self::SignIn => 20_000,
+            Self::Ask => 20_000,
+            Self::FirstCheck => 5_000,
+            Self::SignIn => 8_000,
         }
     }
 
@@ -92,30 +93,30 @@ struct Costs {
     bare: Vec<f64>,
     /// What the product is compared with: the bare server, and the signature of a sign-in.
     yardstick: Vec<f64>,
-    memory: Vec<f64>,
-    sqlite: Vec<f64>,
+    stores: [Vec<f64>; STORES.len()],
 }
 
-/// Every call on the bare server and on both stores, in turn.
+const STORES: [Store; 3] = [Store::Memory, Store::Sqlite, Store::Redis];
+
+/// Every call on the bare server and on the stores, in turn.
 pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
     let bare = Server::bare()?;
-    let memory = Server::product(Store::Memory)?;
-    let sqlite = Server::product(Store::Sqlite)?;
+    let servers = STORES.map(Server::product);
+    let servers: Vec<Server> = servers.into_iter().collect::<Result<_>>()?;
     for call in Call::ALL {
         let mut costs = Costs::default();
         for _ in 0..ROUNDS {
-            // The bare server believes anything, so it gets the very bytes that the product gets.
-            let requests = call.requests(&memory).await?;
-            let on_bare = cost(&bare, &requests, BARE_COUNT).await?;
-            costs.bare.push(on_bare);
-            costs.yardstick.push(on_bare + call.signature_cost()?);
-            costs
-                .memory
-                .push(cost(&memory, &requests, call.count()).await?);
-            let requests = call.requests(&sqlite).await?;
-            costs
-                .sqlite
-                .push(cost(&sqlite, &requests, call.count()).await?);
+            for (i, server) in servers.iter().enumerate() {
+                let requests = call.requests(server).await?;
+                if i == 0 {
+                    // The bare server believes anything, so it gets the very bytes that the
+                    // product gets.
+                    let on_bare = cost(&bare, &requests, BARE_COUNT).await?;
+                    costs.bare.push(on_bare);
+                    costs.yardstick.push(on_bare + call.signature_cost()?);
+                }
+                costs.stores[i].push(cost(server, &requests, call.count()).await?);
+            }
         }
         rows(report, call, costs)?;
     }
@@ -124,47 +125,46 @@ pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
 
 async fn cost(server: &Server, requests: &[Vec<u8>], count: usize) -> Result<f64> {
     let before = server.cpu()?;
-    drive(server.address, CONNECTIONS, count, async |client, i| {
-        let request = &requests[i % requests.len()];
-        client.expect(request).await.map(drop)
-    })
+    let load = drive(
+        &[server.address],
+        CONNECTIONS,
+        Until::Count(count),
+        async |client, i| {
+            let request = &requests[i % requests.len()];
+            client.expect(request).await.map(drop)
+        },
+    )
     .await?;
-    let spent = server.cpu()? - before;
-    Ok(spent.as_secs_f64() * 1e6 / count as f64)
+    Ok(load.cost(server.cpu()? - before))
 }
 
 fn rows(report: &mut Report<'_>, call: Call, costs: Costs) -> Result<()> {
     let name = call.name();
-    let yardstick = if call == Call::SignIn {
-        "(bare + signature)"
-    } else {
-        "bare"
+    let yardstick = match call {
+        Call::SignIn => "(bare + signature)",
+        _ => "bare",
     };
-    let on_memory = Samples::ratios(&costs.memory, &costs.yardstick);
-    let on_sqlite = Samples::ratios(&costs.sqlite, &costs.yardstick);
-    report.row(
-        format!("{name}: memory ÷ {yardstick}"),
-        "×",
-        on_memory,
+    let mut ratio = |what: &str, of: &[f64], to: &[f64], target| {
+        let ratios = Samples::ratios(of, to);
+        report.row(format!("{name}: {what}"), "×", ratios, target)
+    };
+    let [memory, sqlite, redis] = &costs.stores;
+    let bare = &costs.yardstick;
+    ratio(
+        &format!("memory ÷ {yardstick}"),
+        memory,
+        bare,
         call.target(),
     )?;
-    report.row(
-        format!("{name}: sqlite ÷ {yardstick}"),
-        "×",
-        on_sqlite,
-        Target::None,
-    )?;
-    let servers = [
-        ("bare", costs.bare),
-        ("memory", costs.memory),
-        ("sqlite", costs.sqlite),
-    ];
-    for (server, costs) in servers {
-        let what = format!("{name}: {server}");
+    ratio(&format!("sqlite ÷ {yardstick}"), sqlite, bare, Target::None)?;
+    ratio("redis ÷ memory", redis, memory, Target::AtMost(2.0))?;
+    let stores = STORES.map(Store::name).into_iter().zip(costs.stores);
+    for (server, costs) in [("bare", costs.bare)].into_iter().chain(stores) {
+        let costs = costs.into_iter().collect();
         report.row(
-            what,
+            format!("{name}: {server}"),
             "CPU ms/1,000",
-            costs.into_iter().collect(),
+            costs,
             Target::None,
         )?;
     }
