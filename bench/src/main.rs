@@ -10,6 +10,7 @@ mod growth;
 mod http;
 mod installation;
 mod load;
+mod nodes;
 mod pgbench;
 mod proxy;
 mod redis_benchmark;
@@ -42,7 +43,9 @@ const ROUNDS: usize = 5;
 /// How long one measurement of a rate takes.
 const WINDOW: Duration = Duration::from_secs(3);
 
-const GROUPS: [&str; 6] = ["requests", "flows", "trips", "start", "pending", "growth"];
+const GROUPS: [&str; 7] = [
+    "requests", "flows", "trips", "nodes", "start", "pending", "growth",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -102,6 +105,7 @@ async fn measure(wanted: &[String]) -> Result<()> {
             "requests" => requests::measure(&mut report).await,
             "flows" => flows::measure(&mut report).await,
             "trips" => trips::measure(&mut report).await,
+            "nodes" => nodes::measure(&mut report).await,
             "start" => footprint::measure_start(&mut report).await,
             "pending" => footprint::measure_pending(&mut report).await,
             _ => growth::measure(&mut report).await,
