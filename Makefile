@@ -32,7 +32,7 @@ check: ## format, lints, docs, architecture rules, advisories
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-bench: ## benchmark the release binary against a bare actix-web server
+bench: tools ## benchmark the release binary against bare servers: actix-web, pgbench, redis-benchmark
 	$(CARGO) build --release --bin phone-auth
 	$(CARGO) run --release --package phone-auth-bench
 	$(CARGO) bench --package phone-auth-domain
