@@ -32,6 +32,10 @@ CREATE TABLE phone_auth.codes (
 CREATE INDEX codes_of_phone ON phone_auth.codes (phone_index);
 CREATE INDEX codes_by_end ON phone_auth.codes (expires_at);
 
+-- What functions give back. Were it the row of the table itself, a call of them would wait for the
+-- table's lock before their lock_timeout holds.
+CREATE VIEW phone_auth.code AS TABLE phone_auth.codes;
+
 CREATE FUNCTION phone_auth.put_code(
     bytea, bytea, bytea, bigint, bytea, smallint, text, bigint, bigint, smallint, smallint, boolean,
     smallint, text, bigint
@@ -42,18 +46,18 @@ CREATE FUNCTION phone_auth.put_code(
     RETURN FOUND;
 END $$;
 
-CREATE FUNCTION phone_auth.get_code(bytea) RETURNS SETOF phone_auth.codes
+CREATE FUNCTION phone_auth.get_code(bytea) RETURNS SETOF phone_auth.code
 LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.codes WHERE id = $1;
 END $$;
 
-CREATE FUNCTION phone_auth.codes_of_phone(bytea[]) RETURNS SETOF phone_auth.codes
+CREATE FUNCTION phone_auth.codes_of_phone(bytea[]) RETURNS SETOF phone_auth.code
 LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.codes WHERE phone_index = ANY ($1)
         ORDER BY created_at DESC;
 END $$;
 
-CREATE FUNCTION phone_auth.begin_attempt(bytea) RETURNS SETOF phone_auth.codes
+CREATE FUNCTION phone_auth.begin_attempt(bytea) RETURNS SETOF phone_auth.code
 LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY UPDATE phone_auth.codes SET attempts = least(attempts + 1, 255)
         WHERE id = $1 RETURNING *;

@@ -5,12 +5,14 @@ CREATE TABLE phone_auth.users (
     created_at   bigint NOT NULL
 );
 
-CREATE FUNCTION phone_auth.get_user(bytea) RETURNS SETOF phone_auth.users
+CREATE VIEW phone_auth.user AS TABLE phone_auth.users;
+
+CREATE FUNCTION phone_auth.get_user(bytea) RETURNS SETOF phone_auth.user
 LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.users WHERE id = $1;
 END $$;
 
-CREATE FUNCTION phone_auth.user_of_phone(bytea[]) RETURNS SETOF phone_auth.users
+CREATE FUNCTION phone_auth.user_of_phone(bytea[]) RETURNS SETOF phone_auth.user
 LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.users WHERE phone_index = ANY ($1)
         ORDER BY array_position($1, phone_index) LIMIT 1;

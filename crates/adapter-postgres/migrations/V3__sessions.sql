@@ -18,6 +18,8 @@ CREATE TABLE phone_auth.sessions (
 CREATE INDEX sessions_of_user ON phone_auth.sessions (user_id, created_at) WHERE revoked_at IS NULL;
 CREATE INDEX sessions_by_end ON phone_auth.sessions (over_in_hour);
 
+CREATE VIEW phone_auth.session AS TABLE phone_auth.sessions;
+
 -- Stores a session unless its code was used before, and ends all others of its user but the newest
 -- $12. The lock on the user lets each sign-in see the session of the one before.
 CREATE FUNCTION phone_auth.insert_session(
@@ -36,12 +38,12 @@ CREATE FUNCTION phone_auth.insert_session(
     RETURN true;
 END $$;
 
-CREATE FUNCTION phone_auth.get_session(bytea) RETURNS SETOF phone_auth.sessions
+CREATE FUNCTION phone_auth.get_session(bytea) RETURNS SETOF phone_auth.session
 LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.sessions WHERE id = $1;
 END $$;
 
-CREATE FUNCTION phone_auth.live_sessions(bytea, bigint) RETURNS SETOF phone_auth.sessions
+CREATE FUNCTION phone_auth.live_sessions(bytea, bigint) RETURNS SETOF phone_auth.session
 LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.sessions
         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND ends_at > $2
@@ -51,7 +53,7 @@ END $$;
 -- Exchanges the token $2 for $3 at $4, or revokes a session whose token it is not: either way the
 -- session as it is then. In one statement, because two would each look at another moment.
 CREATE FUNCTION phone_auth.rotate_session(bytea, bytea, bytea, bigint, bigint)
-RETURNS SETOF phone_auth.sessions LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+RETURNS SETOF phone_auth.session LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY UPDATE phone_auth.sessions SET
         refresh      = CASE refresh WHEN $2 THEN $3 ELSE refresh END,
         last_seen_at = CASE refresh WHEN $2 THEN $4 ELSE last_seen_at END,

@@ -100,7 +100,12 @@ pub(crate) fn all<T>(
 }
 
 pub(crate) fn store_error(error: &Error) -> StoreError {
-    let damaged = [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED];
+    let damaged = [
+        SqlState::DATA_CORRUPTED,
+        SqlState::INDEX_CORRUPTED,
+        // A table has other columns than the functions were made for.
+        SqlState::DATATYPE_MISMATCH,
+    ];
     if error.code().is_some_and(|code| damaged.contains(code)) {
         StoreError::corrupt(describe(error))
     } else {

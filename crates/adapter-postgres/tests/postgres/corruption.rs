@@ -103,6 +103,6 @@ async fn a_table_with_other_columns_is_corrupt() {
     let (store, url) = fresh().await;
     let code = sample::phone_code();
     assert!(store.put(&code).await.unwrap());
-    psql(&url, "ALTER TABLE phone_auth.codes ALTER tries TYPE text");
+    psql(&url, "ALTER TABLE phone_auth.codes ADD note text");
     assert!(is_corrupt(&CodeStore::get(&*store, code.id).await));
 }
