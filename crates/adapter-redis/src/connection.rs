@@ -3,12 +3,14 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;
@@ -78,17 +80,35 @@ impl Drop for Connection {
 }
 
 async fn connect(server: &Server, tls: Option<&TlsConnector>) -> Result<Connection, Fault> {
-    let (host, port) = (server.host.as_str(), server.port);
+    let tcp = dial(&server.host, server.port).await?;
+    let Some(tls) = tls else {
+        return Connection::start(server, tcp).await;
+    };
+    let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
+    let stream = tls.connect(name, tcp).await.map_err(Fault::Tls)?;
+    Connection::start(server, stream).await
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, Fault> {
     let addresses = lookup_host((host, port)).await;
     let addresses: Vec<_> = addresses.map_err(|_| Fault::UnknownHost)?.collect();
     let tcp = TcpStream::connect(&*addresses).await?;
     tcp.set_nodelay(true)?;
-    let Some(tls) = tls else {
-        return Connection::start(server, tcp).await;
-    };
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let stream = tls.connect(name, tcp).await.map_err(Fault::Tls)?;
-    Connection::start(server, stream).await
+    notice_silence(&SockRef::from(&tcp))?;
+    Ok(tcp)
+}
+
+/// A server that vanished is noticed in half a minute, and with a command under way soon. It also
+/// keeps a firewall in between from forgetting a connection that nobody uses.
+fn notice_silence(socket: &SockRef<'_>) -> io::Result<()> {
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(15))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(3)))?;
+    Ok(())
 }
 
 /// How to trust servers: by the authorities in that file, or else by those of the system.
@@ -121,4 +141,25 @@ fn add_file(
         return Err("it holds no certificate".into());
     }
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_notices_that_its_server_vanished() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let tcp = dial("127.0.0.1", port).await.unwrap();
+        let socket = SockRef::from(&tcp);
+        let seconds = Duration::from_secs;
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(15));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(5));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(seconds(3)));
+    }
 }
