@@ -11,6 +11,8 @@ pub enum Store {
     Sqlite,
     /// Everything in PostgreSQL.
     Postgres,
+    /// Users in PostgreSQL, codes, limits and sessions in one Redis.
+    Redis,
     /// Users and sessions in PostgreSQL, codes and limits in one Redis.
     RedisPostgres,
     /// Users and sessions in PostgreSQL, codes and limits in a Redis Cluster.
@@ -18,12 +20,20 @@ pub enum Store {
 }
 
 impl Store {
-    /// What the configuration calls the store of users and sessions.
+    /// What the configuration calls the store of users.
     pub const fn of_users(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
-            Self::Postgres | Self::RedisPostgres | Self::ClusterPostgres => "postgres",
+            _ => "postgres",
+        }
+    }
+
+    /// What the configuration calls the store of sessions.
+    pub const fn of_sessions(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            other => other.of_users(),
         }
     }
 
@@ -31,14 +41,19 @@ impl Store {
     pub const fn of_codes(self) -> &'static str {
         match self {
             Self::RedisPostgres | Self::ClusterPostgres => "redis",
-            other => other.of_users(),
+            other => other.of_sessions(),
         }
     }
 
     /// Whether codes and limits that are over stay until they are swept: Redis forgets by itself,
     /// in its own time.
-    pub fn is_swept(self) -> bool {
+    pub fn sweeps_codes(self) -> bool {
         self.of_codes() != "redis"
+    }
+
+    /// The same of sessions.
+    pub fn sweeps_sessions(self) -> bool {
+        self.of_sessions() != "redis"
     }
 }
 
@@ -55,7 +70,7 @@ impl Rooms {
             settings: vec![
                 ("stores.codes", store.of_codes().to_owned()),
                 ("stores.rate_limits", store.of_codes().to_owned()),
-                ("stores.sessions", store.of_users().to_owned()),
+                ("stores.sessions", store.of_sessions().to_owned()),
                 ("stores.users", store.of_users().to_owned()),
             ],
             database: None,
@@ -63,7 +78,7 @@ impl Rooms {
         match store {
             Store::Memory | Store::Sqlite => {}
             Store::Postgres => rooms.add_database(),
-            Store::RedisPostgres => {
+            Store::Redis | Store::RedisPostgres => {
                 rooms.add_database();
                 let redis = Redis::shared();
                 rooms.add("redis.url", redis.url());

@@ -79,7 +79,7 @@ async fn a_code_can_be_looked_at_until_it_is_forgotten(store: Store) {
     assert_eq!(look.clone().await.ok(200), expected);
     app.clock.advance_secs(300);
     app.auth().sweep(1000).await.expect("a store that answers");
-    if store.is_swept() {
+    if store.sweeps_codes() {
         look.await.problem(404, "not_found");
     }
 }
