@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::redis::{cli, launch};
+use crate::redis::{launch, redis_cli};
 use crate::server::Server;
 use crate::{output, program, unique, until};
 
@@ -47,7 +47,7 @@ impl RedisCluster {
     /// What `redis-cli` writes for a command, at the node that has the key that it names.
     pub fn cli(&self, arguments: &[&str]) -> String {
         let alive = self.0.iter().find(|node| node.runs()).expect("a node");
-        cli(&url(alive), &[&["-c"], arguments].concat())
+        redis_cli(&url(alive), &[&["-c"], arguments].concat())
     }
 
     /// kill -9 of the node that is the master of a key; its replica takes over. Gives its number.
@@ -92,8 +92,8 @@ impl RedisCluster {
     /// Waits until every node that runs finds a master for every slot, and has what its own has.
     pub fn wait_until_whole(&self) {
         for node in self.0.iter().filter(|node| node.runs()) {
-            let cluster = || cli(&url(node), &["CLUSTER", "INFO"]);
-            let replication = || cli(&url(node), &["INFO", "replication"]);
+            let cluster = || redis_cli(&url(node), &["CLUSTER", "INFO"]);
+            let replication = || redis_cli(&url(node), &["INFO", "replication"]);
             let whole = || {
                 let all = cluster().contains("cluster_state:ok");
                 let linked = !replication().contains("master_link_status:down");

@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 pub use cluster::RedisCluster;
 pub use nginx::Nginx;
 pub use pgbouncer::PgBouncer;
-pub use postgres::{Postgres, psql};
-pub use redis::Redis;
+pub use postgres::{Postgres, pg_dump, psql};
+pub use redis::{Redis, redis_cli};
 pub use sentinel::RedisSentinel;
 pub use server::free_port;
 

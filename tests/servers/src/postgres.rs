@@ -201,6 +201,12 @@ pub fn psql(url: &str, sql: &str) -> String {
     output(Command::new(tool("psql")).args(options))
 }
 
+/// Everything that a database holds, as SQL.
+#[track_caller]
+pub fn pg_dump(url: &str) -> String {
+    output(Command::new(tool("pg_dump")).args(["--dbname", url]))
+}
+
 /// One of PostgreSQL's programs, of the newest version installed. Debian's `/usr/bin/psql` is a
 /// wrapper that takes four times as long.
 fn tool(name: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Redis, a single server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -90,14 +90,19 @@ impl Redis {
     pub fn cli(&self, arguments: &[&str]) -> String {
         if self.url.starts_with("rediss:") && self.server.is_some() {
             let authority = self.ca_file().display().to_string();
-            return cli(&self.url, &[&["--cacert", &authority], arguments].concat());
+            return redis_cli(&self.url, &[&["--cacert", &authority], arguments].concat());
         }
-        cli(&self.url, arguments)
+        redis_cli(&self.url, arguments)
     }
 
     /// The authority that signed its certificate, if it takes TLS.
     pub fn ca_file(&self) -> PathBuf {
-        self.server().folder().path().join(certificate::AUTHORITY)
+        self.folder().join(certificate::AUTHORITY)
+    }
+
+    /// Where it keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.server().folder().path()
     }
 
     /// Everything it wrote, through every restart.
@@ -160,7 +165,7 @@ fn launch_in(folder: Folder, listens: &str, lines: &[&str]) -> Server {
 
 /// What `redis-cli` writes for a command.
 #[track_caller]
-pub(crate) fn cli(url: &str, arguments: &[&str]) -> String {
+pub fn redis_cli(url: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(program("redis-cli"));
     output(
         command

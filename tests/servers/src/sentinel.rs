@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use rustix::process::Signal;
 
 use crate::folder::Folder;
-use crate::redis::{cli, launch};
+use crate::redis::{launch, redis_cli};
 use crate::server::{Launch, Server};
 use crate::{program, unique, until};
 
@@ -54,13 +54,13 @@ impl RedisSentinel {
 
     /// What `redis-cli` writes for a command at the master.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        cli(&url(&self.servers[self.master()]), arguments)
+        redis_cli(&url(&self.servers[self.master()]), arguments)
     }
 
     /// The number of the server that the sentinels call the master.
     pub fn master(&self) -> usize {
         let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER];
-        let told = cli(&url(&self.sentinels[0]), &ask);
+        let told = redis_cli(&url(&self.sentinels[0]), &ask);
         let port = told.lines().last().and_then(|port| port.parse().ok());
         let server = self
             .servers
@@ -84,12 +84,12 @@ impl RedisSentinel {
     /// Waits until every sentinel knows the other two, and both replicas have what the master has.
     fn wait_until_whole(&self) {
         for sentinel in &self.sentinels {
-            let told = || cli(&url(sentinel), &["INFO", "sentinel"]);
+            let told = || redis_cli(&url(sentinel), &["INFO", "sentinel"]);
             let whole = || told().contains("slaves=2,sentinels=3").then_some(());
             until(whole, || format!("the sentinels are not whole: {}", told()));
         }
         for replica in &self.servers[1..] {
-            let told = || cli(&url(replica), &["INFO", "replication"]);
+            let told = || redis_cli(&url(replica), &["INFO", "replication"]);
             let linked = || told().contains("master_link_status:up").then_some(());
             until(linked, || format!("a replica is not linked: {}", told()));
         }
