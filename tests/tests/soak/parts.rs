@@ -19,6 +19,13 @@ pub(crate) const REDIS: Part = Part {
     ports: Some(&["codes", "rate_limits"]),
 };
 
+/// The Redis with everything but the users.
+pub(crate) const ALL_BUT_USERS: Part = Part {
+    stops: |_| true,
+    of_codes: true,
+    ports: Some(&["codes", "rate_limits", "sessions"]),
+};
+
 /// A Redis that reads and does not write: who asks again under a key is told what was told before.
 pub(crate) const WRITES_TO_REDIS: Part = Part {
     stops: |what| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use servers::{Redis, RedisCluster};
+use servers::{Redis, RedisCluster, redis_cli};
 use tests_support::stores::{Rooms, Store};
 
 use crate::history::{Rows, SessionRow};
@@ -19,6 +19,16 @@ enum Database {
     Postgres(String),
 }
 
+/// The sessions in a Redis: a line each, as [`Stores::query`] gives them.
+const SESSIONS_IN_REDIS: &str = "
+    local rows = {}
+    for n, key in ipairs(redis.call('KEYS', '*{sessions}:ses_*')) do
+      local id, user, code, revoked_at =
+        unpack(redis.call('HMGET', key, 'id', 'user_id', 'code_id', 'revoked_at'))
+      rows[n] = table.concat({id, user, code, revoked_at and 0 or 1}, '|')
+    end
+    return rows";
+
 /// A combination of stores.
 pub(crate) struct Stores {
     pub(crate) settings: Vec<(String, String)>,
@@ -26,6 +36,8 @@ pub(crate) struct Stores {
     pub(crate) lifetime: Duration,
     database: Database,
     has_codes: bool,
+    /// The Redis with the sessions, if they are not in the database.
+    sessions: Option<String>,
     /// Goes with its last user.
     _rooms: Option<Rooms>,
 }
@@ -38,6 +50,7 @@ impl Stores {
             lifetime: LIFETIME,
             database: Database::Sqlite,
             has_codes: true,
+            sessions: None,
             _rooms: None,
         }
     }
@@ -67,6 +80,15 @@ impl Stores {
     /// But codes and limits in that Redis.
     pub(crate) fn with_redis(self, redis: &Redis) -> Self {
         self.on_redis().set("redis.url", redis.url())
+    }
+
+    /// But codes, limits and sessions in that Redis.
+    pub(crate) fn with_all_but_users_in(self, redis: &Redis) -> Self {
+        let stores = Self {
+            sessions: Some(redis.url().to_owned()),
+            ..self.with_redis(redis)
+        };
+        stores.set("stores.sessions", "redis")
     }
 
     /// But codes and limits in that Redis Cluster.
@@ -100,10 +122,6 @@ impl Stores {
     pub(crate) fn rows(&self, folder: &Path) -> Rows {
         let query = |columns: &[&str], table| self.query(folder, columns, table);
         let users = query(&["id", "phone_index"], "users");
-        let sessions = query(
-            &["id", "user_id", "code_id", "revoked_at IS NULL"],
-            "sessions",
-        );
         let codes = |_| query(&["id", "send"], "codes");
         let sends = self.has_codes.then_some(()).map(codes);
         Rows {
@@ -111,12 +129,13 @@ impl Stores {
                 .into_iter()
                 .map(|[id, phone, ..]| (format!("usr_{id}"), phone))
                 .collect(),
-            sessions: sessions
+            sessions: self
+                .sessions(folder)
                 .into_iter()
                 .map(|[id, user, code, live]| SessionRow {
-                    id: format!("ses_{id}"),
-                    user: format!("usr_{user}"),
-                    code: format!("pc_{code}"),
+                    id,
+                    user,
+                    code,
                     revoked: live == "0",
                 })
                 .collect(),
@@ -127,6 +146,24 @@ impl Stores {
                 rows.into_iter().map(counted).collect()
             }),
         }
+    }
+
+    fn sessions(&self, folder: &Path) -> Vec<[String; 4]> {
+        if let Some(url) = &self.sessions {
+            let lines = redis_cli(url, &["EVAL", SESSIONS_IN_REDIS, "0"]);
+            return lines.lines().map(fields).collect();
+        }
+        let columns = ["id", "user_id", "code_id", "revoked_at IS NULL"];
+        let rows = self.query(folder, &columns, "sessions").into_iter();
+        rows.map(|[id, user, code, live]| {
+            [
+                format!("ses_{id}"),
+                format!("usr_{user}"),
+                format!("pc_{code}"),
+                live,
+            ]
+        })
+        .collect()
     }
 
     /// Up to four columns of a table: bytes in hexadecimal, numbers and truths in decimal.

@@ -17,6 +17,12 @@ async fn processes_on_redis_and_postgres_are_killed_under_load() {
     killed(Stores::shared_postgres().with_redis(&redis)).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_with_sessions_in_redis_are_killed_under_load() {
+    let redis = Redis::start();
+    killed(Stores::shared_postgres().with_all_but_users_in(&redis)).await;
+}
+
 async fn killed(stores: Stores) {
     let world = World::start(stores.short_lived()).await;
     let round = async |world: &mut World| {
