@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
@@ -35,6 +36,8 @@ enum Flaw {
     Obliging,
     /// It looks, and goes about something else before it deletes.
     Hasty,
+    /// It does not answer that many times.
+    Mute(AtomicUsize),
 }
 
 struct Flawed(MemoryUserRepo, Flaw);
@@ -59,6 +62,12 @@ impl UserRepo for Flawed {
 
     async fn delete(&self, id: UserId) -> Result<bool, StoreError> {
         let known = self.0.find(id).await?.is_some();
+        if let Flaw::Mute(times) = &self.1 {
+            let fewer = |times: usize| times.checked_sub(1);
+            if times.fetch_update(SeqCst, SeqCst, fewer).is_ok() {
+                return down();
+            }
+        }
         if matches!(self.1, Flaw::Hasty) {
             tokio::task::yield_now().await;
         }
@@ -98,6 +107,19 @@ async fn calls_that_have_no_order_are_told() {
     assert!(why.starts_with("HISTORY_SEED="), "{why}");
     let law = user_repo::any_history_is_as_the_model_says(repo, THREADS);
     assert!(check("history", law).await.is_ok(), "nobody comes between");
+}
+
+#[test]
+fn histories_are_played_again_if_the_store_cannot_answer_for_a_moment() {
+    let check = |times| {
+        let repo = Flawed(MemoryUserRepo::new(), Flaw::Mute(AtomicUsize::new(times)));
+        let law = user_repo::any_history_is_as_the_model_says(Arc::new(repo), THREADS);
+        block_on(check("history", law))
+    };
+    assert!(check(1).is_ok());
+    let why = check(usize::MAX).unwrap_err().why;
+    assert!(why.contains("connection refused"), "{why}");
+    assert!(why.ends_with("did not answer every call."), "{why}");
 }
 
 fn down<T>() -> Result<T, StoreError> {
