@@ -20,7 +20,6 @@ use domain::session::{RefreshDigest, Renewal, UserSession};
 use domain::timestamp::Timestamp;
 use domain::user::{NewUser, User};
 use domain::vault::{PhoneIndex, SealedPhone};
-use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, interval};
@@ -39,36 +38,38 @@ pub(crate) fn is_outage(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// A port whose health its watch asks.
+#[async_trait]
 pub(crate) trait Ask: Send + Sync {
-    fn ask(self: Arc<Self>) -> BoxFuture<'static, Result<(), StoreError>>;
+    async fn ask(&self) -> Result<(), StoreError>;
 }
 
-/// The watch of one store, whichever ports it serves.
+/// The watch of one store.
 pub(crate) struct Watch {
     name: String,
-    ask: Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>,
+    /// Those that it serves, each asked while it is lost: one may fail and not the others.
+    ports: Mutex<Vec<Arc<dyn Ask>>>,
     /// While it is lost: since when, and the latest failure.
     lost: Mutex<Option<(Instant, Instant)>>,
     wake: Notify,
 }
 
 impl Watch {
-    /// The watch of a store of that name, asked at one of its ports while it is lost.
-    pub(crate) fn new<P: Ask + ?Sized + 'static>(
-        name: impl Into<String>,
-        port: &Arc<P>,
-    ) -> Arc<Self> {
-        let port = Arc::clone(port);
+    /// The watch of a store of that name.
+    pub(crate) fn new(name: impl Into<String>) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
-            ask: Box::new(move || Arc::clone(&port).ask()),
-            lost: Mutex::new(None),
+            ports: Mutex::default(),
+            lost: Mutex::default(),
             wake: Notify::new(),
         })
     }
 
     /// A port of the store, under watch.
-    pub(crate) fn over<P: ?Sized>(self: &Arc<Self>, port: Arc<P>) -> Arc<Watched<P>> {
+    pub(crate) fn over<P: ?Sized>(self: &Arc<Self>, port: Arc<P>) -> Arc<Watched<P>>
+    where
+        Arc<P>: Ask + 'static,
+    {
+        self.ports.lock().push(Arc::new(Arc::clone(&port)));
         Arc::new(Watched {
             port,
             watch: Arc::clone(self),
@@ -113,11 +114,22 @@ impl Watch {
             let mut ticks = interval(ASK_EVERY);
             loop {
                 ticks.tick().await;
-                if (self.ask)().await.is_ok() && self.is_back(quiet) {
+                if self.answers().await && self.is_back(quiet) {
                     break;
                 }
             }
         }
+    }
+
+    /// Whether every port of the store answers.
+    async fn answers(&self) -> bool {
+        let ports = self.ports.lock().clone();
+        for port in ports {
+            if port.ask().await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether no call has failed for so long; then it is no longer lost.
@@ -165,9 +177,10 @@ macro_rules! watched {
             })*
         }
 
-        impl Ask for dyn $port {
-            fn ask(self: Arc<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
-                Box::pin(async move { self.health().await })
+        #[async_trait]
+        impl Ask for Arc<dyn $port> {
+            async fn ask(&self) -> Result<(), StoreError> {
+                self.health().await
             }
         }
     };
@@ -269,7 +282,7 @@ mod tests {
     fn watched() -> (Arc<Users>, Arc<Watch>, Arc<dyn UserRepo>) {
         let users = Arc::new(Users::default());
         let port: Arc<dyn UserRepo> = users.clone();
-        let watch = Watch::new("postgres at db/phone_auth", &port);
+        let watch = Watch::new("postgres at db/phone_auth");
         let port = watch.over(port);
         (users, watch, port)
     }
@@ -314,6 +327,18 @@ mod tests {
         assert!(watch.is_lost());
         assert!(watch.is_back(Duration::ZERO));
         assert!(!watch.is_lost());
+    }
+
+    #[tokio::test]
+    async fn a_store_answers_if_all_its_ports_do() {
+        let (users, watch, _) = watched();
+        let others = Arc::new(Users::default());
+        let _port = watch.over::<dyn UserRepo>(others.clone());
+        for (one, other) in [(true, false), (false, true), (false, false)] {
+            users.is_down.store(one, Ordering::Relaxed);
+            others.is_down.store(other, Ordering::Relaxed);
+            assert_eq!(watch.answers().await, !one && !other);
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! more, and nothing has to be restarted. And one that forgets.
 
 use serde_json::json;
-use servers::{Postgres, Redis};
+use servers::{Postgres, Redis, psql};
 use tests_support::app::{SignedIn, Store};
 use tests_support::http::Answer;
 use tests_support::process::{Installation, Service};
@@ -146,6 +146,35 @@ async fn a_postgres_that_is_lost_is_told_once_and_the_service_resumes() {
     // What was acknowledged is still so.
     current.await.ok(200);
     sign_in(&service).await;
+}
+
+/// What it is to lose one table: others of the same server are there.
+#[tokio::test]
+async fn a_table_out_of_reach_is_told_once_and_the_service_resumes() {
+    let postgres = Postgres::start();
+    let by_superuser = |sql: &str| drop(psql(postgres.url(), sql));
+    by_superuser("CREATE ROLE app LOGIN PASSWORD 'secret'");
+    by_superuser("GRANT CREATE ON DATABASE postgres TO app");
+    let redis = Redis::start();
+    let url = postgres.url().replace("//phone_auth:", "//app:");
+    let installation = over(&redis).set("postgres.url", &url);
+    let service = installation.serve().await;
+    let signed_in = sign_in(&service).await;
+    let current = service
+        .get("/v1/sessions/current")
+        .bearer(&signed_in.access);
+    is_lost_and_found(
+        &service,
+        &format!("postgres at 127.0.0.1:{}", postgres.port()),
+        &["sessions"],
+        async || current.clone().await,
+        (
+            || by_superuser("REVOKE ALL ON phone_auth.sessions FROM app"),
+            || by_superuser("GRANT ALL ON phone_auth.sessions TO app"),
+        ),
+    )
+    .await;
+    current.await.ok(200);
 }
 
 async fn guess(service: &Service, digits: &str) -> Answer {

@@ -8,15 +8,15 @@ pub(crate) struct Part {
     pub(crate) stops: fn(&What) -> bool,
     /// Whether it keeps the codes, and with them what becomes of messages.
     pub(crate) of_codes: bool,
-    /// What `/readyz` calls it, if that asks for it.
-    pub(crate) ports: Option<&'static [&'static str]>,
+    /// What `/readyz` calls it.
+    pub(crate) ports: &'static [&'static str],
 }
 
 /// The Redis with codes and limits, beside a database.
 pub(crate) const REDIS: Part = Part {
     stops: needs_codes,
     of_codes: true,
-    ports: Some(&["codes", "rate_limits"]),
+    ports: &["codes", "rate_limits"],
 };
 
 /// The Redis with everything but the users.
@@ -39,21 +39,21 @@ pub(crate) const WRITES_TO_REDIS: Part = Part {
 pub(crate) const USERS_AND_SESSIONS: Part = Part {
     stops: needs_sessions,
     of_codes: false,
-    ports: Some(&["rate_limits", "sessions", "users"]),
+    ports: &["rate_limits", "sessions", "users"],
 };
 
 /// The database with everything.
 pub(crate) const EVERYTHING: Part = Part {
     stops: |_| true,
     of_codes: true,
-    ports: Some(&["codes", "rate_limits", "sessions", "users"]),
+    ports: &["codes", "rate_limits", "sessions", "users"],
 };
 
 /// The table of sessions.
 pub(crate) const SESSIONS: Part = Part {
     stops: needs_sessions,
     of_codes: false,
-    ports: None,
+    ports: &["sessions"],
 };
 
 fn needs_codes(what: &What) -> bool {

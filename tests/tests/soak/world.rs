@@ -222,9 +222,7 @@ impl World {
     /// For so long whoever needs that part is turned away, and every process says why.
     pub(crate) async fn without(&mut self, part: &Part, milliseconds: u64) {
         let from = self.now();
-        if let Some(ports) = part.ports {
-            self.until_down(ports).await;
-        }
+        self.until_down(part.ports).await;
         sleep((from + Duration::from_millis(milliseconds)).saturating_sub(self.now())).await;
         let to = self.now();
         let calls = self.client.calls();

@@ -9,25 +9,28 @@ use crate::config::{Config, Faults, Store};
 use crate::start::StartError;
 use crate::watch::Watch;
 
-/// The ports of an adapter that is open.
+/// The ports of an adapter that is open, and the watch over those that are taken from it.
 #[derive(Clone)]
 pub(super) struct Adapter {
-    pub(super) codes: Arc<dyn CodeStore>,
-    pub(super) limiter: Arc<dyn RateLimiter>,
-    pub(super) sessions: Arc<dyn SessionStore>,
-    users: Option<Arc<dyn UserRepo>>,
-    /// Of a store that may be lost.
-    pub(super) watch: Option<Arc<Watch>>,
+    ports: Ports,
+    pub(super) watch: Arc<Watch>,
 }
 
-impl Adapter {
+#[derive(Clone)]
+struct Ports {
+    codes: Arc<dyn CodeStore>,
+    limiter: Arc<dyn RateLimiter>,
+    sessions: Arc<dyn SessionStore>,
+    users: Option<Arc<dyn UserRepo>>,
+}
+
+impl Ports {
     fn memory() -> Self {
         Self {
             codes: Arc::new(MemoryCodeStore::default()),
             limiter: Arc::new(MemoryRateLimiter::default()),
             sessions: Arc::new(MemorySessionStore::default()),
             users: Some(Arc::new(MemoryUserRepo::default())),
-            watch: None,
         }
     }
 
@@ -39,7 +42,6 @@ impl Adapter {
             limiter: store.clone(),
             sessions: store,
             users: None,
-            watch: None,
         }
     }
 
@@ -55,17 +57,19 @@ impl Adapter {
             ..Self::without_users(store)
         }
     }
+}
 
-    /// The same under a watch of that name.
-    fn under_watch(self, name: String) -> Self {
-        let watch = Watch::new(name, &self.codes);
-        Self {
-            codes: watch.over(self.codes),
-            limiter: watch.over(self.limiter),
-            sessions: watch.over(self.sessions),
-            users: self.users.map(|users| watch.over(users) as _),
-            watch: Some(watch),
-        }
+impl Adapter {
+    pub(super) fn codes(self) -> Arc<dyn CodeStore> {
+        self.watch.over(self.ports.codes)
+    }
+
+    pub(super) fn limiter(self) -> Arc<dyn RateLimiter> {
+        self.watch.over(self.ports.limiter)
+    }
+
+    pub(super) fn sessions(self) -> Arc<dyn SessionStore> {
+        self.watch.over(self.ports.sessions)
     }
 
     /// The configuration names no other store for users than one that has them.
@@ -76,27 +80,25 @@ impl Adapter {
                 "it keeps no users: choose another for stores.users",
             )
         };
-        self.users.ok_or_else(missing)
+        Ok(self.watch.over(self.ports.users.ok_or_else(missing)?))
     }
 }
 
 /// Opens a store's adapter.
 pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, StartError> {
-    let opened = match store {
-        Store::Memory => return Ok(Adapter::memory()),
+    let ports = match store {
+        Store::Memory => Ports::memory(),
         #[cfg(feature = "sqlite")]
-        Store::Sqlite => sqlite::open(config).map(Adapter::complete),
+        Store::Sqlite => Ports::complete(sqlite::open(config)?),
         #[cfg(feature = "postgres")]
-        Store::Postgres => postgres::open(config).await.map(Adapter::complete),
+        Store::Postgres => Ports::complete(postgres::open(config).await?),
         #[cfg(feature = "redis")]
-        Store::Redis => redis::open(config)
-            .await
-            .map(Arc::new)
-            .map(Adapter::without_users),
+        Store::Redis => Ports::without_users(Arc::new(redis::open(config).await?)),
         #[allow(unreachable_patterns, reason = "where every store is built")]
-        store => Err(missing(store)),
+        store => return Err(missing(store)),
     };
-    Ok(opened?.under_watch(config.place_of(store)))
+    let watch = Watch::new(config.place_of(store));
+    Ok(Adapter { ports, watch })
 }
 
 /// How many steps its schema lacks, if it has one.

@@ -33,16 +33,19 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
     Ok(Stores {
         codes: match &given.codes {
             Some(codes) => opened.given("codes", codes),
-            None => opened.at("codes", chosen.codes).await?.codes,
+            None => opened.at("codes", chosen.codes).await?.codes(),
         },
         limiter: match &given.rate_limits {
             Some(limiter) => opened.given("rate_limits", limiter),
             None if given.users.is_none() => opened.limits_and_budget().await?,
-            None => opened.at("rate_limits", chosen.rate_limits).await?.limiter,
+            None => opened
+                .at("rate_limits", chosen.rate_limits)
+                .await?
+                .limiter(),
         },
         sessions: match &given.sessions {
             Some(sessions) => opened.given("sessions", sessions),
-            None => opened.at("sessions", chosen.sessions).await?.sessions,
+            None => opened.at("sessions", chosen.sessions).await?.sessions(),
         },
         users: match &given.users {
             Some(users) => opened.given("users", users),
@@ -69,19 +72,18 @@ impl Opened<'_> {
             return Ok(adapter.clone());
         }
         let adapter = adapters::open(store, self.config).await?;
-        self.serving.watches.extend(adapter.watch.clone());
+        self.serving.watches.push(Arc::clone(&adapter.watch));
         self.adapters.insert(store, adapter.clone());
         Ok(adapter)
     }
 
     /// A port that was given, under a watch of its own.
-    fn given<P: Ask + ?Sized + 'static>(
-        &mut self,
-        port: &'static str,
-        given: &Arc<P>,
-    ) -> Arc<Watched<P>> {
+    fn given<P: ?Sized>(&mut self, port: &'static str, given: &Arc<P>) -> Arc<Watched<P>>
+    where
+        Arc<P>: Ask + 'static,
+    {
         let name = format!("the given {port}");
-        let watch = Watch::new(name.clone(), given);
+        let watch = Watch::new(name.clone());
         let watched = watch.over(Arc::clone(given));
         self.serving.stores.insert(port, name);
         self.serving.watches.push(watch);
@@ -91,14 +93,14 @@ impl Opened<'_> {
     /// The limits, with the phone's failure budget where the users are, unless these are in memory.
     async fn limits_and_budget(&mut self) -> Result<Arc<dyn RateLimiter>, StartError> {
         let (limits, users) = (self.config.stores.rate_limits, self.config.stores.users);
-        let limiter = self.at("rate_limits", limits).await?.limiter;
+        let limiter = self.at("rate_limits", limits).await?.limiter();
         if users == limits || users == Store::Memory {
             return Ok(limiter);
         }
         let beside_users = self
             .at(Scope::FailuresPerPhone.as_str(), users)
             .await?
-            .limiter;
+            .limiter();
         Ok(Arc::new(SplitLimits::new(beside_users, limiter)))
     }
 }
@@ -128,7 +130,7 @@ pub(crate) async fn health_of_complete(
     let mut found = Vec::new();
     for store in used(config).filter(|store| !lacks(store)) {
         let adapter = adapters::open(store, config).await?;
-        found.push((store.as_str(), adapter.codes.health().await));
+        found.push((store.as_str(), adapter.codes().health().await));
     }
     Ok(found)
 }
