@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::fault::{Fault, OpenError};
 use crate::tls;
+
+/// How long a host has to answer before the next one is tried too: an operation has time for some
+/// that say nothing.
+const HEAD_START: Duration = Duration::from_millis(200);
 
 /// Where the database is.
 #[derive(Clone)]
@@ -32,9 +37,9 @@ pub struct Settings {
 /// Without the password.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = parse(&self.url).ok();
+        let hosts = parse(&self.url).ok();
         f.debug_struct("Settings")
-            .field("server", &config.as_ref().map(name))
+            .field("server", &hosts.as_deref().map(name))
             .field("pool", &self.pool)
             .field("ca_file", &self.ca_file)
             .finish()
@@ -44,7 +49,8 @@ impl fmt::Debug for Settings {
 /// What to connect to, and how.
 #[derive(Clone)]
 pub(crate) struct Server {
-    config: Config,
+    /// One for each host.
+    hosts: Vec<Config>,
     tls: MakeRustlsConnect,
     runtime: Handle,
 }
@@ -55,6 +61,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    async fn make(host: Config, tls: MakeRustlsConnect) -> Result<Self, Error> {
+        let (client, talk) = host.connect(tls).await?;
+        Ok(Self {
+            client: Arc::new(client),
+            talk: tokio::spawn(talk).abort_handle(),
+        })
+    }
+
     /// Closes the socket, whatever is under way.
     pub(crate) fn cut(self) {
         self.talk.abort();
@@ -63,14 +77,12 @@ impl Connection {
 
 impl Server {
     pub(crate) fn new(settings: &Settings) -> Result<Self, OpenError> {
-        let mut config =
-            parse(&settings.url).map_err(|fault| OpenError::new("postgres.url", fault))?;
-        configure(&mut config);
+        let hosts = parse(&settings.url).map_err(|fault| OpenError::new("postgres.url", fault))?;
         let tls = tls::connector(settings.ca_file.as_deref());
-        let tls = tls.map_err(|fault| OpenError::new(name(&config), fault))?;
+        let tls = tls.map_err(|fault| OpenError::new(name(&hosts), fault))?;
         let runtime = Handle::current();
         Ok(Self {
-            config,
+            hosts,
             tls,
             runtime,
         })
@@ -78,27 +90,37 @@ impl Server {
 
     /// `HOST:PORT/DATABASE`.
     pub(crate) fn name(&self) -> String {
-        name(&self.config)
+        name(&self.hosts)
     }
 
     /// Connects in the runtime that the stores were opened in: the caller's own may end while
-    /// others use the connection.
+    /// others use the connection. As soon as a host has failed, or said nothing for a while, the
+    /// next one is tried too; the first that takes writes is used.
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
-        let (config, tls) = (self.config.clone(), self.tls.clone());
-        // A set of one: it is given up with its caller.
-        let mut connecting = JoinSet::new();
-        let connect = async move {
-            let (client, talk) = config.connect(tls).await?;
-            Ok(Connection {
-                client: Arc::new(client),
-                talk: tokio::spawn(talk).abort_handle(),
-            })
-        };
-        connecting.spawn_on(connect, &self.runtime);
-        match connecting.join_next().await {
-            Some(Ok(connected)) => connected,
-            // That runtime has ended. The caller has a deadline.
-            _ => std::future::pending().await,
+        let mut hosts = self.hosts.iter();
+        // Given up with its caller, or once one of them is connected.
+        let mut attempts = JoinSet::new();
+        let mut failure: Option<Error> = None;
+        loop {
+            let patience = hosts.next().map_or(Duration::MAX, |host| {
+                let attempt = Connection::make(host.clone(), self.tls.clone());
+                attempts.spawn_on(attempt, &self.runtime);
+                HEAD_START
+            });
+            match timeout(patience, attempts.join_next()).await {
+                Ok(Some(Ok(Ok(connection)))) => return Ok(connection),
+                // What a server says tells more than that another one is not there.
+                Ok(Some(Ok(Err(error)))) => {
+                    failure = failure.filter(|known| known.as_db_error().is_some());
+                    failure.get_or_insert(error);
+                }
+                Ok(None) => match failure {
+                    Some(error) => return Err(error),
+                    // That runtime has ended. The caller has a deadline.
+                    None => std::future::pending().await,
+                },
+                Ok(Some(Err(_))) | Err(_) => {}
+            }
         }
     }
 
@@ -116,7 +138,34 @@ impl Server {
     }
 }
 
-fn configure(config: &mut Config) {
+/// A configuration for each host: tokio-postgres would not try the next one while one is silent.
+fn parse(url: &str) -> Result<Vec<Config>, Fault> {
+    let (scheme, rest) = url.split_once("://").ok_or(Fault::Url)?;
+    // Else a password with an `@` in it would be shown as part of the host.
+    if !matches!(scheme, "postgres" | "postgresql") || rest.matches('@').count() > 1 {
+        return Err(Fault::Url);
+    }
+    let (login, rest) = rest.split_at(rest.find('@').map_or(0, |at| at + 1));
+    let (hosts, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // libpq's word for what `require` means here.
+    let rest = rest.replace("sslmode=verify-full", "sslmode=require");
+    let one = |host| configured(&format!("{scheme}://{login}{host}{rest}"));
+    hosts.split(',').map(one).collect()
+}
+
+fn configured(url: &str) -> Result<Config, Fault> {
+    let mut config: Config = url.parse().map_err(|_| Fault::Url)?;
+    let [host] = config.get_hosts() else {
+        return Err(Fault::Url);
+    };
+    // Without a name there is nothing to check a certificate against.
+    if !config.get_hostaddrs().is_empty() {
+        return Err(Fault::Url);
+    }
+    // Nobody listens in between, and Debian gives every server a certificate that nobody trusts.
+    if config.get_ssl_mode() == SslMode::Prefer && is_here(host) {
+        config.ssl_mode(SslMode::Disable);
+    }
     config
         .application_name("phone-auth")
         // After a failover the old primary may be a standby, and still accept connections.
@@ -126,43 +175,26 @@ fn configure(config: &mut Config) {
         .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3)
         .tcp_user_timeout(Duration::from_secs(3));
-    // Nobody listens in between, and Debian gives every server a certificate that nobody trusts.
-    if config.get_ssl_mode() == SslMode::Prefer && config.get_hosts().iter().all(is_here) {
-        config.ssl_mode(SslMode::Disable);
-    }
-}
-
-fn parse(url: &str) -> Result<Config, Fault> {
-    // Else a password with an `@` in it would be shown as part of the host.
-    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    if !is_url || url.matches('@').count() > 1 {
-        return Err(Fault::Url);
-    }
-    // libpq's word for what `require` means here.
-    let url = url.replace("sslmode=verify-full", "sslmode=require");
-    let config: Config = url.parse().map_err(|_| Fault::Url)?;
-    // Without a name there is nothing to check a certificate against.
-    if config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty() {
-        return Err(Fault::Url);
-    }
     Ok(config)
 }
 
-fn name(config: &Config) -> String {
-    let ports = config.get_ports().iter().chain(std::iter::repeat(&5432));
-    let hosts = config
-        .get_hosts()
-        .iter()
-        .zip(ports)
-        .map(|(host, port)| match host {
-            Host::Tcp(host) => format!("{host}:{port}"),
-            Host::Unix(path) => path.display().to_string(),
-        });
-    let database = config
-        .get_dbname()
-        .or(config.get_user())
-        .unwrap_or_default();
-    format!("{}/{database}", hosts.collect::<Vec<_>>().join(","))
+fn name(hosts: &[Config]) -> String {
+    let addresses = hosts.iter().flat_map(|config| {
+        let ports = config.get_ports().iter().chain(std::iter::repeat(&5432));
+        config.get_hosts().iter().zip(ports).map(address)
+    });
+    let database = hosts
+        .first()
+        .and_then(|config| config.get_dbname().or(config.get_user()));
+    let addresses: Vec<_> = addresses.collect();
+    format!("{}/{}", addresses.join(","), database.unwrap_or_default())
+}
+
+fn address((host, port): (&Host, &u16)) -> String {
+    match host {
+        Host::Tcp(host) => format!("{host}:{port}"),
+        Host::Unix(path) => path.display().to_string(),
+    }
 }
 
 fn is_here(host: &Host) -> bool {
@@ -179,21 +211,21 @@ fn is_here(host: &Host) -> bool {
 mod tests {
     use super::*;
 
-    fn mode(url: &str) -> SslMode {
-        let mut config = parse(url).unwrap();
-        configure(&mut config);
-        config.get_ssl_mode()
+    fn modes(url: &str) -> Vec<SslMode> {
+        let hosts = parse(url).unwrap();
+        hosts.iter().map(Config::get_ssl_mode).collect()
     }
 
     #[test]
     fn tls_is_used_where_somebody_could_listen_or_where_it_is_asked_for() {
-        assert_eq!(mode("postgres://db.example.com/a"), SslMode::Prefer);
-        assert_eq!(mode("postgres://localhost,192.0.2.1/a"), SslMode::Prefer);
-        assert_eq!(mode("postgres://localhost/a"), SslMode::Disable);
-        assert_eq!(mode("postgres://[::1]/a"), SslMode::Disable);
-        assert_eq!(mode("postgres://%2Frun%2Fpostgresql/a"), SslMode::Disable);
+        use SslMode::{Disable, Prefer, Require};
+        assert_eq!(modes("postgres://db.example.com/a"), [Prefer]);
+        assert_eq!(modes("postgres://localhost,192.0.2.1/a"), [Disable, Prefer]);
+        assert_eq!(modes("postgres://localhost/a"), [Disable]);
+        assert_eq!(modes("postgres://[::1]/a"), [Disable]);
+        assert_eq!(modes("postgres://%2Frun%2Fpostgresql/a"), [Disable]);
         let asked = "postgres://localhost/a?sslmode=verify-full";
-        assert_eq!(mode(asked), SslMode::Require);
+        assert_eq!(modes(asked), [Require]);
     }
 
     #[tokio::test]

@@ -99,6 +99,35 @@ async fn a_server_that_says_nothing_is_given_up() {
     );
 }
 
+/// One is silent, one refuses, one takes no writes: each is passed over in the time there is.
+#[tokio::test]
+async fn of_several_hosts_the_one_that_takes_writes_is_used() {
+    let url = own_server().database();
+    let (address, database) = name(&url).split_once('/').unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let closed = servers::free_port();
+    let standby = servers::Postgres::start();
+    psql(standby.url(), &format!("CREATE DATABASE {database}"));
+    let read_only = "SET default_transaction_read_only = on";
+    psql(
+        standby.url(),
+        &format!("ALTER DATABASE {database} {read_only}"),
+    );
+    let standby = standby.port();
+    let hosts = format!("{silent},127.0.0.1:{closed},127.0.0.1:{standby},{address}");
+
+    let settings = settings(&url.replace(address, &hosts));
+    let start = Instant::now();
+    let store = Postgres::open(&settings).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    let code = sample::phone_code();
+    assert!(
+        store.put(&code).await.unwrap(),
+        "in the time of an operation"
+    );
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_refused() {
     let url = own_server().database();
