@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisConnectionInfo, RedisResult};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -53,14 +53,32 @@ impl Connection {
     {
         // Callers keep deadlines of their own.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
         let (redis, driver) =
-            MultiplexedConnection::new_with_config(&server.login, stream, config).await?;
-        let driver = tokio::spawn(driver);
-        Ok(Self {
+            MultiplexedConnection::new_with_config(&nobody, stream, config).await?;
+        let connection = Self {
             server: server.clone(),
             redis,
-            driver,
-        })
+            driver: tokio::spawn(driver),
+        };
+        connection.sign_in().await?;
+        Ok(connection)
+    }
+
+    /// The client library would call whatever a server says to AUTH a wrong password.
+    async fn sign_in(&self) -> Result<(), Fault> {
+        let login = &self.server.login;
+        if let Some(password) = login.password() {
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(login.username()).arg(password);
+            let taken = self.query::<()>(&auth).await;
+            taken.map_err(Fault::of_password)?;
+        }
+        if login.db() != 0 {
+            self.query::<()>(redis::cmd("SELECT").arg(login.db()))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Whether the server has not closed it.
@@ -85,7 +103,7 @@ async fn connect(server: &Server, tls: Option<&TlsConnector>) -> Result<Connecti
         return Connection::start(server, tcp).await;
     };
     let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
-    let stream = tls.connect(name, tcp).await.map_err(Fault::Tls)?;
+    let stream = tls.connect(name, tcp).await.map_err(Fault::of_tls)?;
     Connection::start(server, stream).await
 }
 

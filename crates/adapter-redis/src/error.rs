@@ -1,6 +1,6 @@
 use std::io;
 
-use redis::{ErrorKind, RedisError};
+use redis::RedisError;
 
 /// Why the servers cannot be used, in one line that says what to do. It shows no password.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +64,10 @@ pub enum Fault {
         "does not answer: look whether it runs, a firewall lets this host in, and it speaks TLS just as [redis] says"
     )]
     Silent,
-    /// It hangs up.
-    #[error("closes the connection: look whether it speaks TLS just as [redis] says")]
+    /// It hangs up. One that is full says so, if one listens before it does.
+    #[error(
+        "closes the connection: look whether it speaks TLS just as [redis] says, and whether its maxclients is high enough"
+    )]
     Closed,
     /// No agreement on TLS.
     #[error(
@@ -124,6 +126,24 @@ pub enum Fault {
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl Fault {
+    /// Why there is no agreement on TLS.
+    pub(crate) fn of_tls(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Self::Closed,
+            _ => Self::Tls(error),
+        }
+    }
+
+    /// Why a password is not taken.
+    pub(crate) fn of_password(error: RedisError) -> Self {
+        match error.into() {
+            Self::Closed => Self::Closed,
+            _ => Self::PasswordWrong,
+        }
+    }
+}
+
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -136,12 +156,13 @@ impl From<io::Error> for Fault {
 
 impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Self {
-        match error.kind() {
-            ErrorKind::AuthenticationFailed => Self::PasswordWrong,
-            _ if error.is_connection_dropped() => Self::Closed,
-            // To SELECT, too, which is part of signing in.
-            _ if error.to_string().contains("Authentication required") => Self::PasswordMissing,
-            _ => Self::Other(error.into()),
+        let text = error.to_string();
+        if error.is_connection_dropped() || text.contains("max number of clients") {
+            Self::Closed
+        } else if text.contains("Authentication required") {
+            Self::PasswordMissing
+        } else {
+            Self::Other(error.into())
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
 use crate::error::{Fault, OpenError};
 
@@ -103,9 +103,6 @@ impl Server {
         let ConnectionAddr::Tcp(host, port) = info.addr().clone() else {
             return None;
         };
-        let login = login
-            .set_protocol(ProtocolVersion::RESP2)
-            .set_skip_set_lib_name();
         Some((Self { host, port, login }, tls))
     }
 
@@ -133,9 +130,8 @@ impl Server {
 
     /// The same server for somebody without a name.
     pub(crate) fn without_login(&self) -> Self {
-        let login = RedisConnectionInfo::default();
         Self {
-            login: login.set_skip_set_lib_name(),
+            login: RedisConnectionInfo::default(),
             ..self.clone()
         }
     }

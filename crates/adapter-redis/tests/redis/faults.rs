@@ -1,17 +1,18 @@
 //! Servers in trouble: every operation answers within 1.5 s, and works again by itself.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use adapter_redis::Redis;
+use adapter_redis::{Redis, Servers, Settings};
 use conformance::rate_limiter::a_limiter_that_is_down_admits_nothing;
 use conformance::sample::{self, NOW, charge};
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, StoreError, with_causes};
 
-use crate::on;
+use crate::{on, open, settings};
 
 /// The most that the caller of a store may wait.
 pub(crate) const SOON: Duration = Duration::from_millis(1500);
@@ -215,6 +216,42 @@ async fn a_server_that_starts_to_evict_is_not_used_once_it_is_connected_to_anew(
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(works(&redis).await, NONE);
     server.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_eq!(works(&redis).await, ALL);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_more_clients_is_told_the_setting_that_helps() {
+    let locked = servers::Redis::start_with(&["requirepass s3cret"]);
+    for server in [servers::Redis::start(), locked, servers::Redis::start_tls()] {
+        let settings = Settings {
+            ca_file: Some(server.ca_file()),
+            ..settings(Servers::Single(server.url().to_owned()), server.prefix())
+        };
+        let redis = open(&settings).await;
+        server.cli(&["CONFIG", "SET", "maxclients", "3"]);
+        for _ in 0..9 {
+            let error = Redis::open(&settings).await.err().expect("no room");
+            assert!(error.to_string().contains("maxclients"), "{error}");
+        }
+        assert_eq!(works(&redis).await, ALL);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_has_given_our_place_away_is_told_the_setting_that_helps() {
+    let server = servers::Redis::start();
+    let redis = on(&server).await;
+    let mut other = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    let mut tell = |line: &[u8]| {
+        other.write_all(line).unwrap();
+        assert!(other.read(&mut [0; 100]).unwrap() > 0);
+    };
+    tell(b"CONFIG SET maxclients 1\r\n");
+    tell(b"CLIENT KILL TYPE normal SKIPME yes\r\n");
+    assert_eq!(works(&redis).await, NONE);
+    let error = CodeStore::health(&redis).await.unwrap_err();
+    assert!(with_causes(&error).contains("maxclients"), "{error:?}");
+    tell(b"CONFIG SET maxclients 100\r\n");
     assert_eq!(works(&redis).await, ALL);
 }
 
