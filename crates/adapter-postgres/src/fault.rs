@@ -64,6 +64,14 @@ pub enum Fault {
     /// The database is missing.
     #[error("does not exist: create it with CREATE DATABASE, or correct postgres.url")]
     NoDatabase,
+    /// It has as many connections as it may have.
+    #[error(
+        "has no connection left ({0}): lower postgres.pool in every process, raise max_connections, or put PgBouncer in between"
+    )]
+    Full(String),
+    /// It has just been started or told to stop.
+    #[error("is not ready ({0}): start again once it is, or see in its log what keeps it")]
+    NotReady(String),
     /// The server is too old.
     #[error("runs PostgreSQL {0}: upgrade it to 13 or later")]
     TooOld(i32),
@@ -108,6 +116,8 @@ impl From<Error> for Fault {
                 Self::Login(reason)
             }
             Some(&SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase,
+            Some(&SqlState::TOO_MANY_CONNECTIONS) => Self::Full(reason),
+            Some(&SqlState::CANNOT_CONNECT_NOW) => Self::NotReady(reason),
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::Forbidden,
             Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Self::ReadOnly,
             Some(_) => Self::Other(reason),

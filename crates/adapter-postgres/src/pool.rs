@@ -8,7 +8,7 @@ use domain::ports::StoreError;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
 
@@ -184,7 +184,11 @@ fn is_lost(error: &Error) -> bool {
     let Some(error) = error.as_db_error() else {
         return true;
     };
+    // Not the severity that people read, which is in the server's language.
+    let fatal = matches!(
+        error.parsed_severity(),
+        Some(Severity::Fatal | Severity::Panic)
+    );
     // A primary that became a standby stays one.
-    let fatal = matches!(error.severity(), "FATAL" | "PANIC");
     fatal || *error.code() == SqlState::READ_ONLY_SQL_TRANSACTION
 }

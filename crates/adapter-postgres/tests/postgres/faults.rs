@@ -8,7 +8,7 @@ use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, UserRepo};
 use domain::rate_limit::Decision;
 use servers::psql;
 
-use crate::support::{assert_unavailable, open};
+use crate::support::{WAITING, assert_unavailable, open, somebody, until};
 use crate::wire::Wire;
 
 const HANG_UP: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -78,6 +78,25 @@ async fn a_read_survives_that_the_server_hangs_up() {
         assert_ne!(psql(&url, HANG_UP), "0", "it had connections");
         assert_eq!(get().await.unwrap().as_ref(), Some(&code));
     }
+}
+
+#[tokio::test]
+async fn a_read_survives_that_the_server_hangs_up_in_another_language() {
+    let (wire, url) = Wire::to_new_database().await;
+    let store = open(&url).await;
+    let code = sample::phone_code();
+    assert!(store.put(&code).await.unwrap());
+    wire.translate();
+    let (other, killer) = (somebody(&url).await, somebody(&url).await);
+    let lock = "BEGIN; LOCK TABLE phone_auth.codes";
+    other.batch_execute(lock).await.unwrap();
+    let hang_up = async {
+        let hang_up = format!("SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting");
+        until(async || !killer.query_typed(&hang_up, &[]).await.unwrap().is_empty()).await;
+        other.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let (found, ()) = tokio::join!(CodeStore::get(&*store, code.id), hang_up);
+    assert_eq!(found.unwrap(), Some(code));
 }
 
 #[tokio::test]

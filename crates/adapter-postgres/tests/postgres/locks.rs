@@ -15,7 +15,7 @@ use servers::psql;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::support::{assert_unavailable, fresh, open, settings, somebody, until};
+use crate::support::{WAITING, assert_unavailable, fresh, open, settings, somebody, until};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -24,8 +24,6 @@ const LOCK: &str = "BEGIN; LOCK TABLE phone_auth.codes, phone_auth.users, phone_
 
 /// No statement waits at the server for a lock, and none will get it later.
 pub(crate) async fn assert_nobody_waits(other: &Client) {
-    const WAITING: &str = "SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
     until(async || other.query_typed(WAITING, &[]).await.unwrap().is_empty()).await;
 }
 

@@ -2,6 +2,7 @@
 //! reason and the remedy, and never the password.
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use adapter_postgres::{Fault, Postgres};
@@ -9,8 +10,9 @@ use conformance::sample;
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, UserRepo};
 use domain::rate_limit::Decision;
 use servers::psql;
+use tokio_postgres::NoTls;
 
-use crate::support::{own_server, settings};
+use crate::support::{own_server, settings, somebody, until};
 
 const PASSWORD: &str = "Pa55-w0rd";
 
@@ -150,6 +152,34 @@ async fn a_missing_database_is_refused() {
         text.starts_with(&format!("{} does not exist", name(&url))),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_server_with_too_many_connections_is_refused() {
+    let url = own_server().database();
+    let crowd = as_user(&url, "crowd");
+    psql(&url, "ALTER ROLE crowd CONNECTION LIMIT 0");
+    let (text, fault) = refusal(&crowd).await;
+    assert!(matches!(fault, Fault::Full(_)), "{text}");
+    for remedy in ["postgres.pool", "max_connections", "PgBouncer"] {
+        assert!(text.contains(remedy), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_shuts_down_is_refused() {
+    let server = servers::Postgres::start();
+    // While somebody is connected it ends no sooner than they do.
+    let other = somebody(server.url()).await;
+    let pid = "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)";
+    let pid = psql(server.url(), pid);
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success());
+    until(async || tokio_postgres::connect(server.url(), NoTls).await.is_err()).await;
+    let (text, fault) = refusal(server.url()).await;
+    assert!(matches!(fault, Fault::NotReady(_)), "{text}");
+    assert!(text.contains("shutting down"), "{text}");
+    other.batch_execute("").await.unwrap();
 }
 
 #[tokio::test]

@@ -6,6 +6,12 @@ use adapter_postgres::{Postgres, Settings};
 use domain::ports::StoreError;
 use tokio_postgres::{Client, NoTls};
 
+/// Who waits for a lock in this database. Not from `pg_stat_activity`, which says the same
+/// throughout a transaction.
+pub(crate) const WAITING: &str = "SELECT pid FROM pg_locks
+      JOIN pg_database ON pg_database.oid = database AND datname = current_database()
+    WHERE NOT granted";
+
 pub(crate) fn settings(url: &str) -> Settings {
     Settings {
         url: url.to_owned(),

@@ -14,6 +14,7 @@ pub(crate) struct Wire {
     server_spoke: AtomicBool,
     round_trips: AtomicU32,
     cut: AtomicBool,
+    translates: AtomicBool,
     /// Connections made before were forgotten by something on the way.
     forgotten: AtomicU32,
 }
@@ -37,6 +38,11 @@ impl Wire {
     /// Does not pass on the server's next answer, but hangs up.
     pub(crate) fn cut_before_the_answer(&self) {
         self.cut.store(true, Ordering::SeqCst);
+    }
+
+    /// Has the server name the severity of its errors in another language.
+    pub(crate) fn translate(&self) {
+        self.translates.store(true, Ordering::SeqCst);
     }
 
     /// Passes nothing more on from the connections there are, and tells nobody.
@@ -71,6 +77,12 @@ impl Wire {
             }
             if is_server && self.cut.swap(false, Ordering::SeqCst) {
                 return;
+            }
+            if is_server && self.translates.load(Ordering::SeqCst) {
+                let severity = data.windows(6).position(|word| word == b"SFATAL");
+                if let Some(at) = severity {
+                    data[at..at + 6].copy_from_slice(b"SFATAR");
+                }
             }
             if to.write_all(&data[..read]).await.is_err() {
                 return;
