@@ -75,6 +75,11 @@ pub enum Fault {
     /// The server is too old.
     #[error("runs PostgreSQL {0}: upgrade it to 13 or later")]
     TooOld(i32),
+    /// The database keeps text in a way that cannot hold all of it.
+    #[error(
+        "keeps text as {0}: make another one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name it in postgres.url"
+    )]
+    Encoding(String),
     /// The server is a standby, or told to take no writes.
     #[error("takes no writes: name the primary in postgres.url")]
     ReadOnly,

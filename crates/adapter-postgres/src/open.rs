@@ -38,6 +38,9 @@ const MAY_USE: &str = "SELECT
 AND (SELECT bool_and(has_function_privilege(pg_proc.oid, 'EXECUTE'))
        FROM pg_proc WHERE pronamespace = 'phone_auth'::regnamespace)";
 
+/// Others refuse some text, or keep what is no text.
+const ENCODING: &str = "SELECT current_setting('server_encoding')";
+
 /// Whoever waited for a lock has to see what others did meanwhile.
 const ISOLATION: &str = "SELECT current_setting('transaction_isolation')";
 
@@ -107,6 +110,10 @@ async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
     let connection = server.connect().await?;
     let version = ask(&connection.client, VERSION, params![]).await?;
     supported(version.unwrap_or_default())?;
+    match ask(&connection.client, ENCODING, params![]).await? {
+        Some(encoding) if encoding != "UTF8" => return Err(Fault::Encoding(encoding)),
+        _ => {}
+    }
     match ask(&connection.client, ISOLATION, params![]).await? {
         Some(level) if level != "read committed" => return Err(Fault::Isolation(level)),
         _ => {}

@@ -206,6 +206,19 @@ async fn another_isolation_of_transactions_is_refused() {
 }
 
 #[tokio::test]
+async fn another_encoding_of_text_is_refused() {
+    let server = own_server().url();
+    let create = "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0";
+    psql(server, create);
+    let (text, fault) = refusal(&server.replace("/postgres", "/ascii")).await;
+    assert!(matches!(fault, Fault::Encoding(_)), "{text}");
+    assert!(
+        text.contains("SQL_ASCII") && text.contains("ENCODING 'UTF8'"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let url = own_server().database();
     Postgres::migrate(&settings(&url)).await.unwrap();
