@@ -24,9 +24,9 @@ const HEAD_START: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Settings {
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with several `HOST:PORT` for a cluster whose
-    /// primary changes. `?sslmode=require` insists on TLS, `disable` does without; else it is used
-    /// if the server offers it and is not on this machine. However it came to be used, the server's
-    /// certificate and name are checked.
+    /// primary changes. A host that is not this machine has to speak TLS, unless `?sslmode=prefer`
+    /// or `disable` says otherwise; `require` asks this machine too. However it came to be used,
+    /// the server's certificate and name are checked.
     pub url: String,
     /// How many connections there may be.
     pub pool: usize,
@@ -162,11 +162,15 @@ fn configured(url: &str) -> Result<Config, Fault> {
     if !config.get_hostaddrs().is_empty() {
         return Err(Fault::Url);
     }
-    // Nobody listens in between, and Debian gives every server a certificate that nobody trusts.
-    if config.get_ssl_mode() == SslMode::Prefer && is_here(host) {
-        config.ssl_mode(SslMode::Disable);
-    }
+    let mode = match config.get_ssl_mode() {
+        // Nobody listens in between, and Debian gives every server a certificate that nobody trusts.
+        SslMode::Prefer if is_here(host) => SslMode::Disable,
+        // Whoever is in between could say that the server has no TLS.
+        SslMode::Prefer if !url.contains("sslmode=prefer") => SslMode::Require,
+        asked => asked,
+    };
     config
+        .ssl_mode(mode)
         .application_name("phone-auth")
         // After a failover the old primary may be a standby, and still accept connections.
         .target_session_attrs(TargetSessionAttrs::ReadWrite)
@@ -217,10 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_used_where_somebody_could_listen_or_where_it_is_asked_for() {
+    fn tls_is_required_where_somebody_could_listen_or_where_it_is_asked_for() {
         use SslMode::{Disable, Prefer, Require};
-        assert_eq!(modes("postgres://db.example.com/a"), [Prefer]);
-        assert_eq!(modes("postgres://localhost,192.0.2.1/a"), [Disable, Prefer]);
+        assert_eq!(modes("postgres://db.example.com/a"), [Require]);
+        assert_eq!(
+            modes("postgres://localhost,192.0.2.1/a"),
+            [Disable, Require]
+        );
+        assert_eq!(modes("postgres://a,b/a?sslmode=prefer"), [Prefer, Prefer]);
+        assert_eq!(modes("postgres://a/b?sslmode=disable"), [Disable]);
         assert_eq!(modes("postgres://localhost/a"), [Disable]);
         assert_eq!(modes("postgres://[::1]/a"), [Disable]);
         assert_eq!(modes("postgres://%2Frun%2Fpostgresql/a"), [Disable]);
