@@ -88,6 +88,11 @@ pub enum Fault {
         "isolates transactions as {0}: ALTER ROLE or DATABASE to SET default_transaction_isolation = 'read committed'"
     )]
     Isolation(String),
+    /// Its migrations take longer than a start may.
+    #[error(
+        "is being migrated, which takes longer than a start may: run `phone-auth migrate`, which waits until that is done, then start again"
+    )]
+    Unfinished,
     /// The schema is missing or old, and this user may not change that.
     #[error(
         "lacks the schema phone_auth or its latest migrations, and this user may not make them ({0}): run `phone-auth migrate` with a user who owns the database"

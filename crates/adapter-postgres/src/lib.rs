@@ -44,17 +44,20 @@ impl Postgres {
     /// Within 5 s a [`Fault`], in one line that names the server and says what to do.
     pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
         let server = Server::new(settings)?;
-        open::ready(&server).await?;
+        let ready = open::ready(&server).await;
+        ready.map_err(|fault| server.refused(fault))?;
         let pool = Pool::new(server, settings.pool);
         Ok(Self { pool })
     }
 
-    /// Brings the schema up to date, and says how many migrations that took.
+    /// Brings the schema up to date, however long that takes, and says how many migrations it took.
     ///
     /// # Errors
-    /// As [`Postgres::open`].
+    /// As [`Postgres::open`]; once it is at it, whenever a migration fails.
     pub async fn migrate(settings: &Settings) -> Result<usize, OpenError> {
-        open::migrate(&Server::new(settings)?).await
+        let server = Server::new(settings)?;
+        let applied = open::migrate(&server).await;
+        applied.map_err(|fault| server.refused(fault))
     }
 
     /// How many migrations the database lacks: all, if it has no schema. Changes nothing.
@@ -62,7 +65,9 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::open`].
     pub async fn pending(settings: &Settings) -> Result<usize, OpenError> {
-        open::pending(&Server::new(settings)?).await
+        let server = Server::new(settings)?;
+        let pending = open::pending(&server).await;
+        pending.map_err(|fault| server.refused(fault))
     }
 
     /// Runs a function that sweeps at most `$2` rows that are over at `$1`, until `limit` are gone.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::FromSqlOwned;
 use tokio_postgres::{Client, Error};
 
-use crate::fault::{Fault, OpenError};
+use crate::fault::Fault;
 use crate::pool::{Params, params};
 use crate::row::describe;
 use crate::server::{Connection, Server};
@@ -18,6 +18,9 @@ mod embedded {
 
 /// How long opening may take: time is left to say within 5 s that it failed.
 const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// How long a migration has to end that a start gave up, so that it keeps nobody else waiting.
+const LINGER: Duration = Duration::from_millis(400);
 
 /// The oldest major version that is tried; its makers mend no older one.
 const OLDEST: i32 = 13;
@@ -64,45 +67,48 @@ const RECORD: &str = r#"INSERT INTO phone_auth.refinery_schema_history VALUES
     ($1, $2, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), $3)"#;
 
 /// Makes sure that the server can be used and that its schema is the latest.
-pub(crate) async fn ready(server: &Server) -> Result<(), OpenError> {
-    let ready = async {
-        let (connection, applied) = connect(server).await?;
-        if lacking(applied) > 0 {
-            apply(&connection.client).await?;
-        }
-        match ask(&connection.client, MAY_USE, params![]).await? {
-            Some(true) => Ok(()),
-            _ => Err(Fault::Forbidden),
-        }
+pub(crate) async fn ready(server: &Server) -> Result<(), Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    let (connection, applied) = by(deadline, Fault::Silent, connect(server)).await?;
+    let late = match lacking(applied) {
+        0 => Fault::Silent,
+        _ => Fault::Unfinished,
     };
-    in_time(server, ready).await
+    let ready = by(deadline, late, complete(&connection.client, applied)).await;
+    if let Err(Fault::Unfinished) = ready {
+        let _ = timeout(LINGER, server.cancel(&connection)).await;
+    }
+    ready
 }
 
-/// Applies the migrations that the database lacks, and says how many.
-pub(crate) async fn migrate(server: &Server) -> Result<usize, OpenError> {
-    let migrate = async {
-        let (connection, applied) = connect(server).await?;
-        match lacking(applied) {
-            0 => Ok(0),
-            _ => apply(&connection.client).await,
-        }
-    };
-    in_time(server, migrate).await
+/// Applies the migrations that the database lacks, however long it takes, and says how many.
+pub(crate) async fn migrate(server: &Server) -> Result<usize, Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    let (connection, applied) = by(deadline, Fault::Silent, connect(server)).await?;
+    apply(&connection.client, applied).await
 }
 
 /// How many migrations the database lacks.
-pub(crate) async fn pending(server: &Server) -> Result<usize, OpenError> {
-    let pending = async { connect(server).await.map(|(_, applied)| lacking(applied)) };
-    in_time(server, pending).await
+pub(crate) async fn pending(server: &Server) -> Result<usize, Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    let (_, applied) = by(deadline, Fault::Silent, connect(server)).await?;
+    Ok(lacking(applied))
 }
 
-async fn in_time<T>(
-    server: &Server,
+async fn by<T>(
+    deadline: Instant,
+    late: Fault,
     work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, OpenError> {
-    let outcome = timeout(PATIENCE, work).await;
-    let outcome = outcome.unwrap_or(Err(Fault::Silent));
-    outcome.map_err(|fault| OpenError::new(server.name(), fault))
+) -> Result<T, Fault> {
+    timeout_at(deadline, work).await.unwrap_or(Err(late))
+}
+
+async fn complete(client: &Client, applied: i32) -> Result<(), Fault> {
+    apply(client, applied).await?;
+    match ask(client, MAY_USE, params![]).await? {
+        Some(true) => Ok(()),
+        _ => Err(Fault::Forbidden),
+    }
 }
 
 /// Connects to a server that can be used, and says which schema it has: 0 is none.
@@ -141,8 +147,11 @@ async fn inspect(client: &Client) -> Result<i32, Fault> {
     }
 }
 
-/// All in one transaction: left unfinished, it did not happen.
-async fn apply(client: &Client) -> Result<usize, Fault> {
+/// All that is lacking, in one transaction: left unfinished, it did not happen.
+async fn apply(client: &Client, applied: i32) -> Result<usize, Fault> {
+    if lacking(applied) == 0 {
+        return Ok(0);
+    }
     client.batch_execute(BEGIN).await?;
     // While this one waited, another node may have done it.
     let applied = inspect(client).await?;

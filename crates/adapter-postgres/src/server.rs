@@ -88,9 +88,9 @@ impl Server {
         })
     }
 
-    /// `HOST:PORT/DATABASE`.
-    pub(crate) fn name(&self) -> String {
-        name(&self.hosts)
+    /// Says whose fault it is: that of `HOST:PORT/DATABASE`.
+    pub(crate) fn refused(&self, fault: Fault) -> OpenError {
+        OpenError::new(name(&self.hosts), fault)
     }
 
     /// Connects in the runtime that the stores were opened in: the caller's own may end while
@@ -245,7 +245,8 @@ mod tests {
             ca_file: None,
         };
         let server = Server::new(&settings).unwrap();
-        assert_eq!(server.name(), "a:5432,b:6432/db");
+        let refused = server.refused(Fault::NoDatabase).to_string();
+        assert!(refused.starts_with("a:5432,b:6432/db does not exist"));
         assert!(!format!("{settings:?}").contains("secret"));
     }
 }

@@ -12,7 +12,7 @@ use domain::rate_limit::Decision;
 use servers::psql;
 use tokio_postgres::NoTls;
 
-use crate::support::{own_server, settings, somebody, until};
+use crate::support::{WAITING, own_server, settings, somebody, until};
 
 const PASSWORD: &str = "Pa55-w0rd";
 
@@ -240,6 +240,27 @@ async fn a_database_lacks_all_migrations_until_they_are_applied() {
     assert_eq!(Postgres::migrate(&settings).await.unwrap(), all);
     assert_eq!(Postgres::pending(&settings).await.unwrap(), 0);
     assert_eq!(Postgres::migrate(&settings).await.unwrap(), 0);
+}
+
+/// Here because another node is at it.
+#[tokio::test]
+async fn a_migration_that_takes_long_fails_a_start_and_not_the_command() {
+    let url = own_server().database();
+    let other = somebody(&url).await;
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('phone_auth.migrate', 0))";
+    other.batch_execute(lock).await.unwrap();
+    let settings = settings(&url);
+    let start = Instant::now();
+    let command = tokio::spawn(async move { Postgres::migrate(&settings).await });
+    let (text, fault) = refusal(&url).await;
+    assert!(matches!(fault, Fault::Unfinished), "{text}");
+    assert!(text.contains("`phone-auth migrate`"), "{text}");
+
+    // The start left nobody behind, and the command goes on.
+    until(async || other.query_typed(WAITING, &[]).await.unwrap().len() == 1).await;
+    until(async || start.elapsed() > Duration::from_secs(6)).await;
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert!(command.await.unwrap().unwrap() > 0);
 }
 
 /// From no rights at all to those that suffice, as the messages say.
