@@ -1,5 +1,6 @@
 //! Limits on two stores.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,6 +8,10 @@ use domain::ports::{RateLimiter, StoreError};
 use domain::rate_limit::{Charge, CounterKey, Decision, Scope};
 use domain::timestamp::Timestamp;
 use futures_util::future::join;
+use parking_lot::Mutex;
+
+/// How many addresses are remembered, at 16 bytes each.
+const REMEMBERED: usize = 10_000;
 
 /// The phone's failure budget beside the users, every other limit where limits are kept: what an
 /// emptied Redis forgets gives nobody more guesses.
@@ -14,10 +19,14 @@ use futures_util::future::join;
 /// Both stores are asked at once, so that a sign-in waits no longer than on one. Under contention
 /// a call may find room on one of them that another call is about to give back: it is refused
 /// then, and never granted too much.
+///
+/// But an address that had too many failures at its last call is asked for first, and refused by
+/// that alone: its flood is no work for the users' store.
 pub(super) struct SplitLimits {
     beside_users: Arc<dyn RateLimiter>,
     others: Arc<dyn RateLimiter>,
     is_beside_users: fn(&Charge) -> bool,
+    refused: Mutex<HashSet<CounterKey>>,
 }
 
 impl SplitLimits {
@@ -26,6 +35,7 @@ impl SplitLimits {
             beside_users,
             others,
             is_beside_users: |charge| charge.scope == Scope::FailuresPerPhone,
+            refused: Mutex::default(),
         }
     }
 
@@ -37,6 +47,31 @@ impl SplitLimits {
             Share::new(&*self.others, others),
         ]
     }
+
+    fn was_refused(&self, others: &[Charge]) -> bool {
+        let refused = self.refused.lock();
+        addresses(others).any(|address| refused.contains(&address))
+    }
+
+    fn remember(&self, others: &[Charge], decision: &Decision) {
+        let mut refused = self.refused.lock();
+        for address in addresses(others) {
+            if *decision == Decision::Granted {
+                refused.remove(&address);
+                continue;
+            }
+            if refused.len() >= REMEMBERED {
+                refused.clear();
+            }
+            refused.insert(address);
+        }
+    }
+}
+
+/// Whose failures are charged.
+fn addresses(charges: &[Charge]) -> impl Iterator<Item = CounterKey> {
+    let of_address = |charge: &&Charge| charge.scope == Scope::FailuresPerAddress;
+    charges.iter().filter(of_address).map(|charge| charge.key)
 }
 
 /// Charges of one store, which is not asked for nothing.
@@ -69,7 +104,16 @@ impl<'a> Share<'a> {
 impl RateLimiter for SplitLimits {
     async fn acquire(&self, charges: &[Charge], now: Timestamp) -> Result<Decision, StoreError> {
         let [one, other] = self.shares(charges);
-        let decisions = join(one.acquire(now), other.acquire(now)).await;
+        let decisions = match self.was_refused(&other.charges) {
+            false => join(one.acquire(now), other.acquire(now)).await,
+            true => match other.acquire(now).await {
+                Ok(Decision::Granted) => (one.acquire(now).await, Ok(Decision::Granted)),
+                refused => return refused,
+            },
+        };
+        if let Ok(decision) = &decisions.1 {
+            self.remember(&other.charges, decision);
+        }
         let granted_alone = match &decisions {
             (Ok(Decision::Granted), Ok(Decision::Granted)) => None,
             (Ok(Decision::Granted), _) => Some(&one),

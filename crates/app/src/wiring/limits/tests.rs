@@ -166,6 +166,27 @@ async fn where_one_store_is_down_nothing_is_granted_and_the_other_is_not_charged
 }
 
 #[tokio::test]
+async fn an_address_that_was_refused_is_refused_without_the_users_store() {
+    let others = memory();
+    let limiter = SplitLimits::new(Arc::new(Down), others.clone());
+    let both = failures(9, 1);
+    let of_address = &both[1..];
+    assert!(granted(&*others, of_address).await);
+    assert!(limiter.acquire(&both, NOW).await.is_err(), "both are asked");
+    for _ in 0..2 {
+        assert!(!granted(&limiter, &both).await);
+    }
+    // Once its time is over: the phone's budget is asked for, and in vain nothing is counted.
+    others.clear(&[of_address[0].key]).await.unwrap();
+    for _ in 0..2 {
+        assert!(limiter.acquire(&both, NOW).await.is_err());
+    }
+    assert!(granted(&*others, of_address).await, "it was charged");
+    assert!(limiter.acquire(&both, NOW).await.is_err(), "as at first");
+    assert!(!granted(&limiter, &both).await);
+}
+
+#[tokio::test]
 async fn where_one_store_is_down_the_other_is_swept() {
     let up = memory();
     let over = NOW + Duration::from_secs(3600);
