@@ -42,7 +42,9 @@ impl OpenError {
 #[non_exhaustive]
 pub enum Fault {
     /// A URL that is none, or of something else; or no URL.
-    #[error("is not a URL of Redis: write redis://user:password@host:6379/0, or rediss:// for TLS")]
+    #[error(
+        "is not a URL of Redis: write redis://user:password@host:6379/0, or rediss:// for TLS, special characters percent-encoded (@ as %40)"
+    )]
     Url,
     /// Some URLs for TLS, others not.
     #[error("has both redis:// and rediss://: write rediss:// everywhere, or nowhere")]

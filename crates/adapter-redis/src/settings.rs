@@ -17,7 +17,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Servers by their URLs: `redis://user:password@host:6379/0`, or `rediss://` for TLS.
+/// Servers by their URLs: `redis://user:password@host:6379/0`, or `rediss://` for TLS. Special
+/// characters of a password are percent-encoded.
 ///
 /// Debug output shows hosts and ports only.
 #[derive(Clone)]
@@ -98,6 +99,11 @@ impl Server {
             "rediss" => true,
             _ => return None,
         };
+        // Else what comes after a special character in a password would be shown as the host.
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if rest[authority.len()..].contains(['@', '#']) {
+            return None;
+        }
         let info = format!("redis://{rest}").into_connection_info().ok()?;
         let login = info.redis_settings().clone();
         let ConnectionAddr::Tcp(host, port) = info.addr().clone() else {

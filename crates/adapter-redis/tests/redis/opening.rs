@@ -44,9 +44,16 @@ async fn what_is_no_url_of_redis_is_refused() {
         "redis://me:s3cret@localhost:6379/first",
         "me:s3cret@localhost",
         "unix:///s3cret",
+        "redis://localhost:6379#insecure",
+        "redis://s3cret/word@localhost:6379",
+        "redis://s3cret?word@localhost:6379",
+        "redis://s3cret#word@localhost:6379",
+        "redis://s3cret#word",
+        "redis://me:1?s3cret@localhost:6379",
     ] {
         let text = refusal(single(url)).await;
         assert!(text.starts_with("redis.url is not a URL"), "{url}: {text}");
+        assert!(text.contains("percent-encoded"), "{text}");
     }
     let none = refusal(Servers::Cluster(Vec::new())).await;
     assert!(

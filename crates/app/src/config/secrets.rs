@@ -99,7 +99,8 @@ impl Reader {
                 Place::File => file_key(key),
                 _ => key.to_owned(),
             };
-            self.refuse_value(&given_at, &format!("write {want}"));
+            let remedy = format!("write {want}, special characters percent-encoded (@ as %40)");
+            self.refuse_value(&given_at, &remedy);
         }
         read
     }

@@ -11,10 +11,13 @@ pub struct ServerUrl(Secret);
 
 impl ServerUrl {
     /// Reads a URL of one of these schemes with a host or a path after it. A password belongs
-    /// before the @, where it can be hidden.
+    /// before the @, where it can be hidden, with special characters percent-encoded: else it would
+    /// end there, and what is left of it be taken for a host.
     pub(super) fn parse(text: &str, schemes: &[&str]) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
         let sound = schemes.contains(&scheme)
+            && !rest[authority.len()..].contains(['@', '#'])
             && !rest.is_empty()
             && !text.contains("password=")
             && !text.contains(char::is_whitespace);
@@ -95,12 +98,19 @@ mod tests {
             "redis://u:hunter2@h:1/0",
             "redis://hunter2@h:1/0",
             "redis://u:a@hunter2@h:1/0",
-            "redis://u:a/hunter2@h:1/0",
-            "redis://u:a?hunter2@h:1/0",
         ] {
             assert_eq!(without_credentials(text), "redis://(hidden)@h:1/0");
             assert_eq!(format!("{:?}", url(text)), "redis://(hidden)@h:1/0");
             assert_eq!(url(text).server(), "h:1/0");
+        }
+        for text in [
+            "redis://u:a/hunter2@h:1/0",
+            "redis://u:a?hunter2@h:1/0",
+            "redis://u:a#hunter2@h:1/0",
+            "redis://hunter2?a@h:1/0",
+        ] {
+            assert_eq!(without_credentials(text), "redis://(hidden)@h:1/0");
+            assert_eq!(ServerUrl::parse(text, &["redis"]), None, "{text}");
         }
         for text in [
             "hunter2",
@@ -152,6 +162,8 @@ mod tests {
             "redis:/h",
             "redis:// h",
             "redis://h?password=p",
+            "redis://h:1/0#insecure",
+            "redis://h:1/0?at=@localhost",
         ] {
             assert_eq!(ServerUrl::parse(text, &["redis"]), None, "{text}");
         }

@@ -23,7 +23,7 @@ fn only_what_is_used_is_checked() {
     let used = [("stores.users", "postgres"), ("stores.codes", "redis")];
     let expected = r#"
 postgres.pool (command line) cannot be "0": write a whole number from 1 to 1000
-postgres.url (command line) cannot be "(hidden)": write postgres://USER:PASSWORD@HOST/DATABASE
+postgres.url (command line) cannot be "(hidden)": write postgres://USER:PASSWORD@HOST/DATABASE, special characters percent-encoded (@ as %40)
 redis.ca_file (command line) cannot be "": write the path of a PEM file
 redis.cluster_urls (command line) stands beside redis.url: write one of the two
 redis.prefix (command line) cannot be "{": write 1 to 64 ASCII characters without space, { and }, such as "phone-auth:""#;
@@ -62,7 +62,7 @@ fn a_password_is_shown_nowhere_and_its_server_is() {
     assert_eq!(
         faults(&wrong),
         "postgres.url (command line) cannot be \"mysql://(hidden)@db/name\": write \
-         postgres://USER:PASSWORD@HOST/DATABASE"
+         postgres://USER:PASSWORD@HOST/DATABASE, special characters percent-encoded (@ as %40)"
     );
 }
 
@@ -109,7 +109,7 @@ fn two_sorts_of_redis_or_half_of_one_are_a_fault() {
     assert_eq!(
         given(&[master]),
         "redis.sentinel.urls (command line) cannot be left out: write a list of sentinels, such as \
-         [\"redis://HOST:26379\"]"
+         [\"redis://HOST:26379\"], special characters percent-encoded (@ as %40)"
     );
 }
 
@@ -129,6 +129,6 @@ fn urls_may_be_in_a_file() {
     assert_eq!(
         faults(&sources),
         "postgres.url_file (command line) cannot be \"urls\": write \
-         postgres://USER:PASSWORD@HOST/DATABASE"
+         postgres://USER:PASSWORD@HOST/DATABASE, special characters percent-encoded (@ as %40)"
     );
 }
