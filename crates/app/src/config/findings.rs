@@ -72,15 +72,18 @@ impl Findings<'_> {
         let Some(redis) = &self.config.redis else {
             return;
         };
-        if redis
-            .servers
-            .urls()
-            .iter()
-            .any(|url| !url.is_loopback() && !url.has_password())
-        {
+        let urls = redis.servers.urls().iter();
+        let remote: Vec<_> = urls.filter(|url| !url.is_loopback()).collect();
+        let key = redis.servers.key();
+        if remote.iter().any(|url| !url.has_password()) {
             let text = "is without a password, so whoever reaches it signs in as anybody: set \
                         requirepass or an ACL user there, and write redis://USER:PASSWORD@HOST";
-            self.add(redis.servers.key(), text);
+            self.add(key, text);
+        }
+        if remote.iter().any(|url| !url.is_over_tls()) {
+            let text = "is without TLS, so whoever listens in between reads the password and \
+                        signs in as anybody: set tls-port there, and write rediss://";
+            self.add(key, text);
         }
     }
 

@@ -49,6 +49,11 @@ impl ServerUrl {
             .is_some_and(|(_, password)| !password.is_empty())
     }
 
+    /// Whether nobody in between can listen to Redis.
+    pub fn is_over_tls(&self) -> bool {
+        self.expose().starts_with("rediss:")
+    }
+
     /// Whether the server is on this machine.
     pub fn is_loopback(&self) -> bool {
         let authority = self.parts().1.split(['/', '?']).next().unwrap_or_default();

@@ -83,21 +83,33 @@ fn every_weakness_is_found_with_its_remedy() {
 }
 
 #[test]
-fn a_redis_without_a_password_is_found_where_others_may_reach_it() {
+fn a_redis_without_a_password_or_tls_is_found_where_others_may_reach_it() {
     let with = |key, urls| found(&[("stores.codes", "redis"), (key, urls)], &sound_ring());
     for (key, urls) in [
         ("redis.url", "redis://127.0.0.1:6379"),
-        ("redis.url", "redis://:secret@redis"),
-        ("redis.cluster_urls", "redis://u:p@a,redis://localhost:1"),
+        ("redis.url", "rediss://:secret@redis"),
+        ("redis.cluster_urls", "rediss://u:p@a,rediss://localhost:1"),
     ] {
         assert_eq!(with(key, urls), Vec::<String>::new(), "{urls}");
     }
-    for (key, urls) in [
-        ("redis.url", "redis://redis"),
-        ("redis.cluster_urls", "redis://u:p@a,redis://b"),
+    let no_password = "is without a password, so whoever reaches it signs in as anybody: set \
+                       requirepass or an ACL user there, and write redis://USER:PASSWORD@HOST";
+    let no_tls = "is without TLS, so whoever listens in between reads the password and signs in \
+                  as anybody: set tls-port there, and write rediss://";
+    for (key, urls, remedy) in [
+        ("redis.url", "rediss://redis", no_password),
+        (
+            "redis.cluster_urls",
+            "rediss://u:p@a,rediss://b",
+            no_password,
+        ),
+        ("redis.url", "redis://:secret@redis", no_tls),
+        (
+            "redis.cluster_urls",
+            "redis://u:p@a,redis://localhost",
+            no_tls,
+        ),
     ] {
-        let remedy = "is without a password, so whoever reaches it signs in as anybody: set \
-                      requirepass or an ACL user there, and write redis://USER:PASSWORD@HOST";
         assert_eq!(with(key, urls), [format!("{key} (command line) {remedy}")]);
     }
 }
