@@ -9,6 +9,7 @@ mod users;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -138,6 +139,9 @@ fn load(settings: &Settings) -> Result<Config, StartError> {
     Ok(Config::load(&sources)?)
 }
 
+/// How long threads may take to end, once the work is done.
+const PARTING: Duration = Duration::from_millis(250);
+
 /// One thread beside the servers' own: it delivers messages and sweeps stores.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -145,7 +149,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    Ok(runtime.block_on(work))
+    let done = runtime.block_on(work);
+    // Not by dropping it: that waits for a lookup of a name for as long as the resolver likes.
+    runtime.shutdown_timeout(PARTING);
+    Ok(done)
 }
 
 fn show(config: &Config) -> Outcome {
@@ -170,4 +177,29 @@ async fn migrate(config: &Config) -> Outcome {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_stuck_does_not_keep_a_command_from_its_end() {
+        let (give_up, stuck) = mpsc::channel::<()>();
+        let begun = Instant::now();
+        let work = async {
+            let (start, started) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                let _ = start.send(());
+                stuck.recv_timeout(Duration::from_secs(10))
+            });
+            started.await
+        };
+        block_on(work).unwrap().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        drop(give_up);
+    }
 }
