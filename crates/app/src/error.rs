@@ -64,9 +64,10 @@ impl From<AuthError> for Problem {
 }
 
 impl Problem {
-    /// Something this service stands on cannot answer. Nothing was spent.
+    /// Something this service stands on cannot answer. An answer that was lost on its way may have
+    /// been yes.
     pub(crate) fn unavailable(cause: impl Into<domain::ports::Source>) -> Self {
-        let detail = "The service cannot answer now and nothing was spent. Try again.";
+        let detail = "The service cannot answer now. Try again; the call may have taken effect.";
         let problem = Self::new(ProblemCode::Unavailable, detail);
         problem.retry_after(TRY_AGAIN).caused_by(cause)
     }

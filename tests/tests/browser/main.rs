@@ -215,7 +215,7 @@ async fn trouble_on_our_side_costs_the_person_nothing() {
     browser
         .arrive_at("/login?step=code&notice=unavailable")
         .await;
-    assert!(browser.text("#notice").await.contains("Nothing was lost"));
+    assert!(browser.text("#notice").await.contains("try again shortly"));
     faulty.heal();
     browser.type_into_focus(&code).await;
     browser.arrive_at("/home").await;

@@ -124,7 +124,7 @@ static EN: Texts = Texts {
     not_delivered: "We couldn’t deliver the message. Check the number, or send it again.",
     wait_seconds: "Too many requests. Please try again in {} s.",
     wait_minutes: "Too many requests. Please try again in {} min.",
-    unavailable: "Something on our side isn’t working. Nothing was lost: please try again shortly.",
+    unavailable: "Something on our side isn’t working. Please try again shortly.",
     code_sent: "We sent the same code again.",
     signed_out: "You’re signed out.",
 
@@ -190,7 +190,7 @@ static ZH: Texts = Texts {
     not_delivered: "短信未能送达，请检查号码或重新发送。",
     wait_seconds: "操作过于频繁，请在 {} 秒后重试。",
     wait_minutes: "操作过于频繁，请在 {} 分钟后重试。",
-    unavailable: "服务暂时不可用，您的操作没有丢失，请稍后重试。",
+    unavailable: "服务暂时不可用，请稍后重试。",
     code_sent: "验证码已重新发送。",
     signed_out: "您已退出登录。",
 

@@ -106,7 +106,8 @@ pub enum AuthError {
     /// No such thing, or not the caller's.
     #[error("not found")]
     NotFound,
-    /// Something this service stands on cannot answer. Nothing was spent.
+    /// Something this service stands on cannot answer. What was counted is given back; a store
+    /// whose answer was lost may have done what it was asked.
     #[error("{} cannot answer", part.as_str())]
     Unavailable {
         /// What cannot answer.

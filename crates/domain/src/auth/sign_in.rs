@@ -78,7 +78,8 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::CodeMalformed`], [`AuthError::CodeIncorrect`], [`AuthError::CodeGone`],
-    /// [`AuthError::RateLimited`], [`AuthError::Unavailable`]: then the code is not spent.
+    /// [`AuthError::RateLimited`], [`AuthError::Unavailable`]: then the code is not
+    /// spent, unless a store did what it was asked and its answer was lost.
     pub async fn sign_in(&self, id: &str, sign_in: SignIn<'_>) -> Result<SignedIn, AuthError> {
         let guess = self.parse_code(sign_in.code)?;
         let id = id.parse().map_err(|_| self.gone())?;

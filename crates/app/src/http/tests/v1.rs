@@ -267,6 +267,8 @@ async fn a_store_that_is_down_is_a_503_that_tells_nothing() {
     assert_eq!(answer.problem(), (503, "unavailable".into()));
     assert_eq!(answer.headers.get("retry-after").unwrap(), "2");
     assert!(!answer.text.contains("limits"), "{}", answer.text);
+    let detail = &answer.json()["detail"];
+    assert!(detail.as_str().unwrap().contains("may have taken effect"));
     let fail = world
         .post("/auth/phone_code/send", &json!({"phone": PHONE}))
         .await;
