@@ -8,11 +8,8 @@ use serde::Deserialize;
 
 use crate::Result;
 use crate::http::{Client, delete, get, post};
-use crate::load::{Until, drive};
+use crate::load::{CONNECTIONS, Until, drive};
 use crate::server::Server;
-
-/// Connections that prepare a measurement.
-const PREPARERS: usize = 16;
 
 /// A mobile number that nothing in this run used before, its neighbours far apart.
 pub(crate) fn fresh_phone() -> String {
@@ -139,7 +136,7 @@ where
     let made = RefCell::new(Vec::with_capacity(count));
     drive(
         &[server.address],
-        PREPARERS,
+        CONNECTIONS,
         Until::Count(count),
         async |client, _| {
             let one = make(client).await?;

@@ -1,14 +1,12 @@
 //! Whole sign-ins: ask, read the code from the outbox, sign in.
 
 use crate::calls::flow;
-use crate::load::{Until, drive};
+use crate::load::{CONNECTIONS, Until, drive};
 use crate::replay::Replay;
 use crate::report::{Report, Samples, Target};
 use crate::server::Server;
 use crate::store::Store;
 use crate::{ROUNDS, Result, WINDOW, pgbench, redis_benchmark};
-
-const CONNECTIONS: usize = 32;
 
 const STORES: [Store; 4] = [
     Store::Memory,

@@ -10,6 +10,10 @@ use futures_util::stream::FuturesUnordered;
 use crate::Result;
 use crate::http::Client;
 
+/// Connections at once, unless a group has its reasons: enough that no worker of a small machine
+/// waits for the client.
+pub(crate) const CONNECTIONS: usize = 32;
+
 /// No load of so many steps runs longer.
 const LONGEST: Duration = Duration::from_secs(60);
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::calls::flow;
 use crate::installation::Installation;
-use crate::load::{Until, drive};
+use crate::load::{CONNECTIONS, Until, drive};
 use crate::proxy::Lines;
 use crate::report::{Report, Samples, Target};
 use crate::server::Server;
@@ -15,10 +15,9 @@ use crate::store::{Store, postgres_cpu, redis_cpu};
 use crate::{ROUNDS, Result, WINDOW, usage};
 
 const MOST: usize = 3;
-const CONNECTIONS: usize = 32;
 
 /// How late answers of stores arrive that are some way off.
-const DISTANCE: Duration = Duration::from_millis(10);
+const DISTANCE: Duration = Duration::from_millis(20);
 
 /// Connections to PostgreSQL of each process there: what limits a process is waiting, and not the
 /// machine that all of them share.
@@ -36,7 +35,7 @@ pub(crate) async fn measure(report: &mut Report<'_>) -> Result<()> {
         .over(&lines)
         .with("POSTGRES__POOL", FEW.to_string());
     let rounds = Rounds::run(far).await?;
-    rounds.rates(report, "stores 10 ms off", Target::AtLeast(0.85))
+    rounds.rates(report, "stores 20 ms off", Target::AtLeast(0.85))
 }
 
 /// Figures of every round, by the number of processes less one.

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use data_encoding::HEXLOWER;
+use servers::psql;
 
 use crate::installation::data_dir;
 use crate::load::p99;
@@ -29,6 +30,8 @@ pub(crate) fn run(replay: &Replay) -> Result<Outcome> {
     let folder = data_dir()?;
     fs::write(folder.path().join("flow.sql"), script(replay)?)?;
     let database = replay.installation.database.as_deref();
+    let database = database.ok_or("an installation without PostgreSQL")?;
+    let before = sessions(database)?;
     let mut command = Command::new("pgbench");
     command
         .current_dir(folder.path())
@@ -42,7 +45,7 @@ pub(crate) fn run(replay: &Replay) -> Result<Outcome> {
         .args(["--file=flow.sql", "--jobs=1"])
         .arg(format!("--client={POOL}"))
         .arg(format!("--time={}", WINDOW.as_secs()))
-        .arg(database.ok_or("an installation without PostgreSQL")?);
+        .arg(database);
     let told = output(&mut command)?;
     let rate = told.lines().find_map(|line| line.strip_prefix("tps = "));
     let rate = rate.and_then(|rate| rate.split(' ').next()?.parse().ok());
@@ -56,10 +59,20 @@ pub(crate) fn run(replay: &Replay) -> Result<Outcome> {
             latencies.extend(log.lines().filter_map(micros).map(|micros| micros / 1e3));
         }
     }
+    let opened = sessions(database)? - before;
+    if opened < latencies.len() {
+        // Statements that find nothing are quick for the wrong reason.
+        let flows = latencies.len();
+        return Err(format!("pgbench's {flows} flows opened {opened} sessions").into());
+    }
     Ok(Outcome {
         flows_per_second: rate.ok_or_else(|| format!("pgbench tells no rate: {told}"))?,
         p99_ms: p99(latencies),
     })
+}
+
+fn sessions(database: &str) -> Result<usize> {
+    Ok(psql(database, "SELECT count(*) FROM phone_auth.sessions").parse()?)
 }
 
 /// The flow as pgbench's script: its own values are other ones in every run.

@@ -5,14 +5,11 @@ use std::time::Instant;
 use aws_lc_rs::signature::Ed25519KeyPair;
 
 use crate::calls::{access_tokens, ask, fresh_phone, proofs, session_check, sign_in};
-use crate::load::{Until, drive};
+use crate::load::{CONNECTIONS, Until, drive};
 use crate::report::{Report, Samples, Target};
 use crate::server::Server;
 use crate::store::Store;
 use crate::{ROUNDS, Result};
-
-/// Enough that no worker of a small machine waits for the client.
-const CONNECTIONS: usize = 16;
 
 /// How many requests of any kind the bare server gets a round.
 const BARE_COUNT: usize = 40_000;
