@@ -64,7 +64,7 @@ use tokio::time::Instant;
 pub use error::{Fault, OpenError};
 use finder::Finder;
 use link::Link;
-pub use settings::{Servers, Settings};
+pub use settings::{Port, Servers, Settings};
 
 /// The longest that opening takes.
 const OPENING: Duration = Duration::from_secs(4);
@@ -77,7 +77,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Connects, and makes sure that the servers will do.
+    /// Connects for the ports of these settings, and makes sure that the servers will do.
     ///
     /// # Errors
     /// A [`Fault`] in one line that says what to do, within 5 s.
@@ -88,11 +88,23 @@ impl Redis {
         }
         let finder = Finder::new(settings)?;
         let deadline = Instant::now() + OPENING;
-        let link = |port| Link::open(finder.clone(), prefix, port, deadline);
-        Ok(Self {
-            codes: link("codes").await?,
-            limits: link("rate_limits").await?,
-            sessions: link("sessions").await?,
-        })
+        let link = |port| Link::new(finder.clone(), prefix, port);
+        let redis = Self {
+            codes: link("codes"),
+            limits: link("rate_limits"),
+            sessions: link("sessions"),
+        };
+        for port in &settings.ports {
+            redis.link(*port).open(deadline).await?;
+        }
+        Ok(redis)
+    }
+
+    fn link(&self, port: Port) -> &Link {
+        match port {
+            Port::Codes => &self.codes,
+            Port::RateLimits => &self.limits,
+            Port::Sessions => &self.sessions,
+        }
     }
 }

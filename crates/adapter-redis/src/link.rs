@@ -38,23 +38,25 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// The link of the keys `<prefix>{port}:…`, connected by then.
-    pub(crate) async fn open(
-        finder: Arc<Finder>,
-        prefix: &str,
-        port: &str,
-        deadline: Instant,
-    ) -> Result<Self, OpenError> {
-        let base = format!("{prefix}{{{port}}}:");
-        let connection = finder.connect(&base, deadline).await?;
-        finder.rehearse(&connection, &base, deadline).await?;
-        Ok(Self {
+    /// The link of the keys `<prefix>{port}:…`.
+    pub(crate) fn new(finder: Arc<Finder>, prefix: &str, port: &str) -> Self {
+        Self {
             finder,
-            base,
-            connection: RwLock::new(Some(Arc::new(connection))),
+            base: format!("{prefix}{{{port}}}:"),
+            connection: RwLock::default(),
             turn: Mutex::default(),
             failures: AtomicU64::new(0),
-        })
+        }
+    }
+
+    /// Connects, and tries whether everything is allowed.
+    pub(crate) async fn open(&self, deadline: Instant) -> Result<(), OpenError> {
+        let connection = self.finder.connect(&self.base, deadline).await?;
+        self.finder
+            .rehearse(&connection, &self.base, deadline)
+            .await?;
+        *self.connection.write() = Some(Arc::new(connection));
+        Ok(())
     }
 
     pub(crate) fn key(&self, name: impl std::fmt::Display) -> String {

@@ -10,11 +10,30 @@ use crate::error::{Fault, OpenError};
 pub struct Settings {
     /// The servers.
     pub servers: Servers,
+    /// What they are for. Only these are connected and tried when the stores are opened, each at
+    /// the master that has its keys; another one connects when it is used.
+    pub ports: Vec<Port>,
     /// What every key begins with, so that services can share a server. Without braces.
     pub prefix: String,
     /// The authority that signed the certificates of the servers, in PEM; else those that the
     /// system trusts.
     pub ca_file: Option<PathBuf>,
+}
+
+/// A port that Redis can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// `CodeStore`
+    Codes,
+    /// `RateLimiter`
+    RateLimits,
+    /// `SessionStore`
+    Sessions,
+}
+
+impl Port {
+    /// Every port.
+    pub const ALL: [Self; 3] = [Self::Codes, Self::RateLimits, Self::Sessions];
 }
 
 /// Servers by their URLs: `redis://user:password@host:6379/0`, or `rediss://` for TLS. Special

@@ -16,12 +16,13 @@ mod opening;
 
 use std::process::Command;
 
-use adapter_redis::{Redis, Servers, Settings};
+use adapter_redis::{Port, Redis, Servers, Settings};
 use servers::{RedisCluster, RedisSentinel};
 
 fn settings(servers: Servers, prefix: String) -> Settings {
     Settings {
         servers,
+        ports: Port::ALL.to_vec(),
         prefix,
         ca_file: None,
     }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use adapter_redis::{Fault, Redis, Servers, Settings};
+use adapter_redis::{Fault, Port, Redis, Servers, Settings};
 use domain::ports::CodeStore;
 use servers::{RedisCluster, RedisSentinel};
 
@@ -166,6 +166,28 @@ async fn a_user_who_may_not_do_enough_is_told_the_line_that_helps() {
         let redis = open(&settings).await;
         CodeStore::health(&redis).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn only_the_ports_in_use_are_connected_and_tried() {
+    let server = servers::Redis::start();
+    let rules = ["on", ">s3cret", "~mine:{rate_limits}:*", "+@all"];
+    server.cli(&[&["ACL", "SETUSER", "app"][..], &rules].concat());
+    let url = format!("redis://app:s3cret@127.0.0.1:{}", server.port());
+    let limits = Settings {
+        ports: vec![Port::RateLimits],
+        ..settings(single(url), "mine:".to_owned())
+    };
+    let redis = open(&limits).await;
+    let clients = server.cli(&["CLIENT", "LIST"]);
+    assert_eq!(clients.matches("user=app").count(), 1, "{clients}");
+    assert_eq!(works(&redis).await, [false, true, false]);
+    let all = Settings {
+        ports: Port::ALL.to_vec(),
+        ..limits
+    };
+    let text = refusal_of(&all).await;
+    assert!(text.contains("forbids what is needed"), "{text}");
 }
 
 /// Answers INFO as a server of that version would, and everything else with OK.

@@ -219,7 +219,7 @@ mod postgres {
 
 #[cfg(feature = "redis")]
 mod redis {
-    use adapter_redis::{Fault, OpenError, Redis, Servers, Settings};
+    use adapter_redis::{Fault, OpenError, Port, Redis, Servers, Settings};
 
     use super::{Config, Faults, StartError, Store, failed, missing};
     use crate::config::{RedisServers, ServerUrl};
@@ -229,6 +229,12 @@ mod redis {
         let section = section.ok_or_else(|| missing(Store::Redis))?;
         let text = |url: &ServerUrl| url.expose().to_owned();
         let texts = |urls: &[ServerUrl]| urls.iter().map(text).collect();
+        let stores = [
+            (Port::Codes, config.stores.codes),
+            (Port::RateLimits, config.stores.rate_limits),
+            (Port::Sessions, config.stores.sessions),
+        ];
+        let ports = stores.into_iter().filter(|(_, at)| *at == Store::Redis);
         Ok(Settings {
             servers: match &section.servers {
                 RedisServers::Single(url) => Servers::Single(text(url)),
@@ -238,6 +244,7 @@ mod redis {
                     urls: texts(urls),
                 },
             },
+            ports: ports.map(|(port, _)| port).collect(),
             prefix: section.prefix.clone(),
             ca_file: section.ca_file.clone(),
         })
