@@ -31,11 +31,6 @@ const SET_DELIVERY: &str = "SELECT phone_auth.set_delivery($1, $2, $3, $4, $5)";
 const SWEEP: &str = "SELECT phone_auth.sweep_codes($1, $2)";
 const HEALTH: &str = "SELECT FROM phone_auth.release_attempt('')";
 
-const STATUSES: [DeliveryStatus; 4] = {
-    use DeliveryStatus::{Delivered, Failed, Queued, Sent};
-    [Queued, Sent, Delivered, Failed]
-};
-
 #[async_trait]
 impl CodeStore for Postgres {
     async fn put(&self, code: &PhoneCode) -> Result<bool, StoreError> {
@@ -89,12 +84,13 @@ impl CodeStore for Postgres {
     }
 
     async fn set_delivery(&self, id: PhoneCodeId, delivery: Delivery) -> Result<bool, StoreError> {
+        let yielding: Vec<_> = delivery.supersedes().map(DeliveryStatus::as_str).collect();
         let row = params![
             id.as_bytes() => BYTEA,
             i16::from(delivery.send) => INT2,
             delivery.status.as_str() => TEXT,
             millis(delivery.queued_at) => INT8,
-            yielding(&delivery) => TEXT_ARRAY,
+            yielding => TEXT_ARRAY,
         ];
         is_so(&self.pool.once(SET_DELIVERY, row).await?)
     }
@@ -108,17 +104,8 @@ impl CodeStore for Postgres {
     }
 }
 
-/// The outcomes of the same message that give way to this one.
-fn yielding(newer: &Delivery) -> Vec<&'static str> {
-    let yielding = STATUSES
-        .into_iter()
-        .filter(|status| newer.with(*status).yields_to(newer));
-    yielding.map(DeliveryStatus::as_str).collect()
-}
-
 fn code(row: &Row) -> Result<PhoneCode, Unreadable> {
-    let status: &str = column(row, 13)?;
-    let status = STATUSES.into_iter().find(|s| s.as_str() == status);
+    let status = DeliveryStatus::from_name(column(row, 13)?);
     Ok(PhoneCode {
         id: PhoneCodeId::from_bytes(bytes(row, 0)?),
         phone: phone(row, 1)?,

@@ -26,13 +26,6 @@ static CONSUME: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("co
 static SET_DELIVERY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("codes/set_delivery.lua")));
 
-const STATUSES: [DeliveryStatus; 4] = [
-    DeliveryStatus::Queued,
-    DeliveryStatus::Sent,
-    DeliveryStatus::Delivered,
-    DeliveryStatus::Failed,
-];
-
 fn key_of_phone(link: &Link, index: &PhoneIndex) -> String {
     link.key(format_args!("phone:{}", HEXLOWER.encode(index.as_bytes())))
 }
@@ -84,11 +77,7 @@ impl CodeStore for Redis {
     }
 
     async fn set_delivery(&self, id: PhoneCodeId, delivery: Delivery) -> Result<bool, StoreError> {
-        let yielding = STATUSES.into_iter().filter(|status| {
-            let held = delivery.with(*status);
-            held.yields_to(&delivery)
-        });
-        let yielding: Vec<&str> = yielding.map(DeliveryStatus::as_str).collect();
+        let yielding: Vec<_> = delivery.supersedes().map(DeliveryStatus::as_str).collect();
         let call = SET_DELIVERY
             .on(&[self.codes.key(id)])
             .arg(delivery.send)
@@ -143,13 +132,8 @@ fn code(row: &Row) -> Result<PhoneCode, StoreError> {
         consumed: row.parse::<u8>("consumed")? != 0,
         delivery: Delivery {
             send: row.parse("send")?,
-            status: status(row.text("status")?)?,
+            status: sound(DeliveryStatus::from_name(row.text("status")?), "status")?,
             queued_at: row.moment("queued_at")?,
         },
     })
-}
-
-fn status(name: &str) -> Result<DeliveryStatus, StoreError> {
-    let status = STATUSES.into_iter().find(|status| status.as_str() == name);
-    sound(status, "status")
 }

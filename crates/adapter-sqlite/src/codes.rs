@@ -167,11 +167,7 @@ fn code(row: &Row<'_>) -> Result<PhoneCode> {
 
 /// The three columns from `first` on.
 fn delivery(row: &Row<'_>, first: usize) -> Result<Delivery> {
-    use DeliveryStatus::{Delivered, Failed, Queued, Sent};
-    let name = row.get_ref(first + 1)?.as_str()?;
-    let status = [Queued, Sent, Delivered, Failed]
-        .into_iter()
-        .find(|s| s.as_str() == name);
+    let status = DeliveryStatus::from_name(row.get_ref(first + 1)?.as_str()?);
     Ok(Delivery {
         send: row.get(first)?,
         status: sound(status, first + 1, Type::Text)?,

@@ -103,6 +103,13 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
+    const ALL: [Self; 4] = [Self::Queued, Self::Sent, Self::Delivered, Self::Failed];
+
+    /// The status of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
     /// `queued`, `sent`, `delivered` or `failed`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -168,6 +175,12 @@ impl Delivery {
             Failed => matches!(self.status, Queued | Sent),
             Delivered => self.status != Delivered,
         }
+    }
+
+    /// The outcomes of the same message that yield to this one.
+    pub fn supersedes(&self) -> impl Iterator<Item = DeliveryStatus> {
+        let statuses = DeliveryStatus::ALL.into_iter();
+        statuses.filter(|status| self.with(*status).yields_to(self))
     }
 
     /// The outcome as of `now`: what has been under way longer than [`Self::DEADLINE`] failed.

@@ -51,6 +51,17 @@ proptest! {
         prop_assert_eq!(parse(&first) == parse(&second), first == second);
     }
 
+    #[test]
+    fn a_status_is_known_by_its_name_and_supersedes_what_yields_to_it(newer in deliveries()) {
+        let status = newer.status;
+        prop_assert_eq!(DeliveryStatus::from_name(status.as_str()), Some(status));
+        let superseded: Vec<_> = newer.supersedes().collect();
+        for status in STATES {
+            let yields = newer.with(status).yields_to(&newer);
+            prop_assert_eq!(superseded.contains(&status), yields);
+        }
+    }
+
     /// Outcomes arrive in any order, more than once, from several processes: all stores agree.
     #[test]
     fn the_order_in_which_outcomes_arrive_does_not_matter(
