@@ -103,15 +103,19 @@ fn multiply(database: &Path, multiple: u32) -> Result<()> {
     let connection = Connection::open(database)?;
     // It was empty a moment ago: nothing to protect from a crash.
     connection.execute_batch("PRAGMA synchronous = off; PRAGMA cache_size = -500000; BEGIN")?;
+    // What is put together of two blobs is a text.
+    let copy = |id| format!("CAST(substr({id}, 1, 6) || randomblob(10) AS BLOB)");
+    let [id, user, code] = ["id", "user_id", "code_id"].map(copy);
     connection.execute(
-        "WITH RECURSIVE copies(i) AS (SELECT 2 WHERE ?1 > 1
-             UNION ALL SELECT i + 1 FROM copies WHERE i < ?1)
-         INSERT INTO sessions (id, user_id, code_id, refresh, created_at, last_seen_at,
-                               expires_at, ends_at, user_agent, address)
-         SELECT substr(id, 1, 6) || randomblob(10), substr(user_id, 1, 6) || randomblob(10),
-                substr(code_id, 1, 6) || randomblob(10), randomblob(32), created_at,
-                last_seen_at, expires_at, ends_at, user_agent, address
-         FROM sessions CROSS JOIN copies",
+        &format!(
+            "WITH RECURSIVE copies(i) AS (SELECT 2 WHERE ?1 > 1
+                 UNION ALL SELECT i + 1 FROM copies WHERE i < ?1)
+             INSERT INTO sessions (id, user_id, code_id, refresh, created_at, last_seen_at,
+                                   expires_at, ends_at, user_agent, address)
+             SELECT {id}, {user}, {code}, randomblob(32), created_at, last_seen_at, expires_at,
+                    ends_at, user_agent, address
+             FROM sessions CROSS JOIN copies"
+        ),
         [multiple],
     )?;
     connection.execute(
@@ -155,21 +159,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db");
         let db = Connection::open(&path).unwrap();
+        let schema = include_str!("../../crates/adapter-sqlite/migrations/V1__initial.sql");
+        db.execute_batch(schema).unwrap();
         db.execute_batch(
-            "CREATE TABLE users (id BLOB PRIMARY KEY, phone_index BLOB NOT NULL UNIQUE,
-                 phone_sealed BLOB NOT NULL, created_at INTEGER NOT NULL);
-             CREATE TABLE sessions (id BLOB PRIMARY KEY, user_id BLOB NOT NULL,
-                 code_id BLOB NOT NULL UNIQUE, refresh BLOB, created_at INTEGER NOT NULL,
-                 last_seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-                 ends_at INTEGER NOT NULL, user_agent TEXT, address TEXT NOT NULL);
-             INSERT INTO users VALUES (zeroblob(16), zeroblob(32), zeroblob(48), 1);
-             INSERT INTO sessions VALUES
-                 (zeroblob(16), zeroblob(16), zeroblob(16), NULL, 1, 1, 9, 9, NULL, '::1');",
+            "INSERT INTO users (id, phone_index, phone_sealed, created_at)
+                 VALUES (zeroblob(16), zeroblob(32), zeroblob(48), 1);
+             INSERT INTO sessions (id, user_id, code_id, refresh, created_at, last_seen_at,
+                                   expires_at, ends_at, user_agent, address) VALUES
+                 (zeroblob(16), zeroblob(16), zeroblob(16), zeroblob(32), 1, 1, 9, 9, NULL, '::1');",
         )
         .unwrap();
         multiply(&path, 7).unwrap();
         let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
-        assert_eq!(count("SELECT count(DISTINCT user_id) FROM sessions"), 7);
+        let users = "SELECT count(DISTINCT user_id) FROM sessions WHERE length(user_id) = 16";
+        assert_eq!(count(users), 7);
         assert_eq!(
             count("SELECT count(*) FROM users NATURAL JOIN (SELECT user_id id FROM sessions)"),
             7
