@@ -143,7 +143,7 @@ fn multiply_in_postgres(url: &str, multiple: u32) {
              FROM phone_auth.sessions, generate_series(2, {multiple});
              INSERT INTO phone_auth.users (id, phone_index, phone_sealed, created_at)
              SELECT user_id, {digest}, phone_sealed, sessions.created_at
-             FROM phone_auth.sessions, (SELECT phone_sealed FROM phone_auth.users LIMIT 1) AS any
+             FROM phone_auth.sessions, (SELECT phone_sealed FROM phone_auth.users LIMIT 1) AS one
              ON CONFLICT DO NOTHING"
         ),
     );
@@ -179,5 +179,34 @@ mod tests {
         );
         multiply(&path, 1).unwrap();
         assert_eq!(count("SELECT count(*) FROM sessions"), 7);
+    }
+
+    #[test]
+    fn they_become_as_many_in_postgres() {
+        let url = servers::Postgres::shared().database();
+        psql(&url, "CREATE SCHEMA phone_auth");
+        for migration in [
+            include_str!("../../crates/adapter-postgres/migrations/V2__users.sql"),
+            include_str!("../../crates/adapter-postgres/migrations/V3__sessions.sql"),
+        ] {
+            psql(&url, migration);
+        }
+        let zeros = |count: usize| format!("'\\x{}'", "00".repeat(count));
+        let (id, digest) = (zeros(16), zeros(32));
+        psql(
+            &url,
+            &format!(
+                "INSERT INTO phone_auth.users VALUES ({id}, {digest}, {digest}, 1);
+                 INSERT INTO phone_auth.sessions (id, user_id, code_id, refresh, created_at,
+                     last_seen_at, expires_at, ends_at, address)
+                 VALUES ({id}, {id}, {id}, {digest}, 1, 1, 9, 9, '::1')"
+            ),
+        );
+        multiply_in_postgres(&url, 7);
+        let joined = "SELECT count(DISTINCT users.id) FROM phone_auth.users
+                      JOIN phone_auth.sessions ON user_id = users.id AND length(user_id) = 16";
+        assert_eq!(psql(&url, joined), "7");
+        multiply_in_postgres(&url, 1);
+        assert_eq!(psql(&url, "SELECT count(*) FROM phone_auth.sessions"), "7");
     }
 }
