@@ -1,6 +1,6 @@
 //! Calls to any of the three processes, each of which goes into the history.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use tests_support::http::{Answer, Request};
 use tests_support::process::Service;
 use tokio::time::{sleep, timeout};
 
-use crate::history::{Call, Id, Message, Moment, Reply, What};
+use crate::history::{Call, Id, Message, Moment, Pulse, Reply, What};
 use crate::rng::Rng;
 
 /// Who has no answer by then will not get one.
@@ -36,7 +36,9 @@ pub(crate) struct Client {
     /// Whether a call to a process that does not listen goes to another one.
     balanced: AtomicBool,
     calls: Mutex<Vec<Call>>,
-    messages: Mutex<BTreeSet<Message>>,
+    /// In the outbox of each process, and how many that look the same: they tell whole seconds.
+    messages: Mutex<BTreeMap<(SocketAddr, Message), usize>>,
+    pulses: Mutex<Vec<Pulse>>,
     /// The access tokens of the sessions that were opened.
     access: Mutex<HashMap<Id, String>>,
 }
@@ -60,6 +62,7 @@ impl Client {
             balanced: AtomicBool::new(false),
             calls: Mutex::default(),
             messages: Mutex::default(),
+            pulses: Mutex::default(),
             access: Mutex::default(),
         }
     }
@@ -90,6 +93,19 @@ impl Client {
         }
     }
 
+    /// Notes, for ever, how long an answer of that process takes that needs no store.
+    pub(crate) async fn feel_pulse(&self, process: usize) {
+        loop {
+            let start = self.now();
+            let pulse = self.to(process, "GET", "/.well-known/jwks.json");
+            if let Ok(Ok(_)) = timeout(HUNG, pulse.attempt()).await {
+                let end = self.now();
+                self.pulses.lock().unwrap().push(Pulse { start, end });
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The processes that calls go to.
     pub(crate) fn ready(&self) -> Vec<usize> {
         let is_ready = |n: &usize| self.processes[*n].ready.load(Ordering::Relaxed);
@@ -104,8 +120,7 @@ impl Client {
 
     /// Makes a call; `secret` is the digits of a guess, or an access token.
     pub(crate) async fn call(&self, process: usize, what: What, secret: &str) -> Told {
-        let start = self.now();
-        let mut process = process;
+        let (mut process, mut start) = (process, self.now());
         let mut answer = self.attempt(process, &what, secret).await;
         for _ in 0..PROCESSES {
             let refused = answer.as_ref().err().map(io::Error::kind);
@@ -113,7 +128,8 @@ impl Client {
             if !elsewhere || !self.balanced.load(Ordering::Relaxed) {
                 break;
             }
-            process = (process + 1) % PROCESSES;
+            // What was refused reached nobody.
+            (process, start) = ((process + 1) % PROCESSES, self.now());
             answer = self.attempt(process, &what, secret).await;
         }
         let end = self.now();
@@ -176,9 +192,8 @@ impl Client {
     pub(crate) async fn outbox(&self, process: usize, phone: Option<&str>) -> Vec<Message> {
         let of = phone.map(|phone| format!("?to={}", phone.replace('+', "%2B")));
         let path = format!("/dev/outbox{}", of.unwrap_or_default());
-        let read = self
-            .to(process, "GET", &path)
-            .header("accept", "application/json");
+        let address = *self.processes[process].address.lock().unwrap();
+        let read = Request::new(address, "GET", &path).header("accept", "application/json");
         let Ok(answer) = read.attempt().await else {
             return Vec::new();
         };
@@ -192,7 +207,12 @@ impl Client {
                 sent_at: text(&message["sent_at"]),
             })
             .collect();
-        self.messages.lock().unwrap().extend(messages.clone());
+        let mut known = self.messages.lock().unwrap();
+        for message in &messages {
+            let times = messages.iter().filter(|other| *other == message).count();
+            let most = known.entry((address, message.clone())).or_default();
+            *most = times.max(*most);
+        }
         messages
     }
 
@@ -205,8 +225,14 @@ impl Client {
         self.calls.lock().unwrap().clone()
     }
 
+    pub(crate) fn pulses(&self) -> Vec<Pulse> {
+        self.pulses.lock().unwrap().clone()
+    }
+
     pub(crate) fn messages(&self) -> Vec<Message> {
-        self.messages.lock().unwrap().iter().cloned().collect()
+        let known = self.messages.lock().unwrap();
+        let alike = |((_, message), times): (&(_, Message), &usize)| vec![message.clone(); *times];
+        known.iter().flat_map(alike).collect()
     }
 }
 

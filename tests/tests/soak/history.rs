@@ -74,6 +74,13 @@ pub(crate) struct Message {
     pub(crate) sent_at: String,
 }
 
+/// A call that needs no store. On a machine that does much else it takes its time, too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pulse {
+    pub(crate) start: Moment,
+    pub(crate) end: Moment,
+}
+
 /// A process that could not be called.
 #[derive(Debug, Clone)]
 pub(crate) struct Absence {
@@ -90,6 +97,8 @@ pub(crate) struct Absence {
 pub(crate) struct Outage {
     /// What needs it so much that none of it may have been accepted.
     pub(crate) stops: fn(&What) -> bool,
+    /// Whether a guess that needs it may not have been judged, either.
+    pub(crate) stops_guesses: bool,
     /// Whether what became of a message may not be on record.
     pub(crate) of_codes: bool,
     pub(crate) from: Moment,
@@ -141,6 +150,7 @@ pub(crate) struct History {
     pub(crate) promises: Promises,
     pub(crate) calls: Vec<Call>,
     pub(crate) messages: Vec<Message>,
+    pub(crate) pulses: Vec<Pulse>,
     pub(crate) absences: Vec<Absence>,
     pub(crate) outages: Vec<Outage>,
     pub(crate) losses: Vec<Loss>,
@@ -231,6 +241,14 @@ impl Call {
 }
 
 impl History {
+    /// How long an answer took, while that call was under way, that needs no store.
+    pub(crate) fn slowness(&self, call: &Call) -> Duration {
+        let meanwhile = |pulse: &&Pulse| pulse.start <= call.end && call.start <= pulse.end;
+        let meanwhile = self.pulses.iter().filter(meanwhile);
+        let took = meanwhile.map(|pulse| pulse.end.saturating_sub(pulse.start));
+        took.max().unwrap_or_default()
+    }
+
     /// How much there was of what.
     pub(crate) fn summary(&self) -> String {
         let name = |value: String| {

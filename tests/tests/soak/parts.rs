@@ -6,6 +6,8 @@ use crate::history::What;
 pub(crate) struct Part {
     /// What nobody can do without it.
     pub(crate) stops: fn(&What) -> bool,
+    /// Whether nobody is told without it that a guess is wrong.
+    pub(crate) stops_guesses: bool,
     /// Whether it keeps the codes, and with them what becomes of messages.
     pub(crate) of_codes: bool,
     /// What `/readyz` calls it.
@@ -15,6 +17,7 @@ pub(crate) struct Part {
 /// The Redis with codes and limits, beside a database.
 pub(crate) const REDIS: Part = Part {
     stops: needs_codes,
+    stops_guesses: true,
     of_codes: true,
     ports: &["codes", "rate_limits"],
 };
@@ -22,6 +25,7 @@ pub(crate) const REDIS: Part = Part {
 /// The Redis with everything but the users.
 pub(crate) const ALL_BUT_USERS: Part = Part {
     stops: |_| true,
+    stops_guesses: true,
     of_codes: true,
     ports: Some(&["codes", "rate_limits", "sessions"]),
 };
@@ -38,6 +42,7 @@ pub(crate) const WRITES_TO_REDIS: Part = Part {
 /// The database with users and sessions, beside a Redis. A phone's failures are there, too.
 pub(crate) const USERS_AND_SESSIONS: Part = Part {
     stops: needs_sessions,
+    stops_guesses: true,
     of_codes: false,
     ports: &["rate_limits", "sessions", "users"],
 };
@@ -45,6 +50,7 @@ pub(crate) const USERS_AND_SESSIONS: Part = Part {
 /// The database with everything.
 pub(crate) const EVERYTHING: Part = Part {
     stops: |_| true,
+    stops_guesses: true,
     of_codes: true,
     ports: &["codes", "rate_limits", "sessions", "users"],
 };
@@ -52,6 +58,7 @@ pub(crate) const EVERYTHING: Part = Part {
 /// The table of sessions.
 pub(crate) const SESSIONS: Part = Part {
     stops: needs_sessions,
+    stops_guesses: false,
     of_codes: false,
     ports: &["sessions"],
 };

@@ -131,6 +131,11 @@ impl World {
     pub(crate) async fn under_load(mut self, mut round: impl AsyncFnMut(&mut Self)) -> History {
         let enough = Arc::new(AtomicBool::new(false));
         let people = self.people(&enough);
+        for process in 0..PROCESSES {
+            let client = Arc::clone(&self.client);
+            // Until the runtime of the test ends.
+            tokio::spawn(async move { client.feel_pulse(process).await });
+        }
         let started = Instant::now();
         loop {
             self.some_time(800).await;
@@ -232,6 +237,7 @@ impl World {
         assert!(tried.count() > 3, "nobody noticed");
         self.outages.push(Outage {
             stops: part.stops,
+            stops_guesses: part.stops_guesses,
             of_codes: part.of_codes,
             from,
             to,
@@ -242,6 +248,7 @@ impl World {
     pub(crate) fn unreliable_since(&mut self, from: Moment) {
         self.outages.push(Outage {
             stops: |_| false,
+            stops_guesses: false,
             of_codes: true,
             from,
             to: self.now(),
@@ -260,6 +267,7 @@ impl World {
             promises: promises(self.stores.lifetime),
             calls: self.client.calls(),
             messages: self.client.messages(),
+            pulses: self.client.pulses(),
             absences: self.absences,
             outages: self.outages,
             losses: self.losses,

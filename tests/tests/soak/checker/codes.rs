@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Known, between_losses, exceeded, grouped, span};
-use crate::history::{Call, History, Id, Reply, What};
+use crate::history::{Call, History, Id, Loss, Reply, What};
 
 pub(super) fn check(history: &History, known: &Known<'_>, found: &mut Vec<String>) {
     let guesses = history.calls.iter().filter_map(|call| match &call.what {
@@ -16,6 +16,7 @@ pub(super) fn check(history: &History, known: &Known<'_>, found: &mut Vec<String
         once(code, calls, found);
         in_time(code, calls, &lifetimes, history, found);
         few_guesses(code, calls, history, found);
+        not_spent_by_trouble(code, calls, &lifetimes, history, found);
     }
     one_session_each(history, found);
     few_failures(&guesses, known, history, found);
@@ -95,6 +96,34 @@ fn few_guesses(code: &Id, calls: &[&Call], history: &History, found: &mut Vec<St
                 "I2: {count} guesses of {code} were judged, of {tries}"
             ));
         }
+    }
+}
+
+/// Trouble spends no code: one that lives, has tries left and opened no session is no reason to send
+/// anybody away.
+fn not_spent_by_trouble(
+    code: &Id,
+    calls: &[&Call],
+    issued: &HashMap<&Id, &Call>,
+    history: &History,
+    found: &mut Vec<String>,
+) {
+    let has_session = history.rows.sessions.iter().any(|row| row.code == *code);
+    let Some(ask) = issued.get(code).filter(|_| !has_session) else {
+        return;
+    };
+    let refused = calls.iter().filter(|call| {
+        let tries = calls.iter().filter(|other| other.start <= call.end).count();
+        let lives = call.end < ask.start + history.promises.lifetime;
+        let lost = |loss: &Loss| ask.start <= loss.to && loss.from <= call.end;
+        let is_kept = !history.losses.iter().any(lost);
+        call.is_refused("code_gone") && tries <= history.promises.tries && lives && is_kept
+    });
+    if let Some(call) = refused.min_by_key(|call| call.start) {
+        let at = call.start;
+        found.push(format!(
+            "I9: {code} was gone at {at:?}, and nobody had used it"
+        ));
     }
 }
 

@@ -98,8 +98,8 @@ fn come_to_an_end(history: &History, sends: &[Send<'_>], found: &mut Vec<String>
     }
 }
 
-/// Whether its process died with it, or the store could not be told of its end, or an earlier call
-/// under its key got no further than to keep the code.
+/// Whether its process died with it, or the store could not be told of its end, as others were told
+/// that it was down, or an earlier call under its key got no further than to keep the code.
 fn may_be_stuck(history: &History, send: &Send<'_>) -> bool {
     let earlier = history.calls.iter().filter(|call| call.is_unknown());
     let mut earlier = earlier.filter(|call| call.start <= send.span.1);
@@ -111,7 +111,10 @@ fn may_be_stuck(history: &History, send: &Send<'_>) -> bool {
     let died = history.absences.iter().filter(|absence| !absence.graceful);
     let mut died = died.filter(|absence| send.processes.contains(&absence.process));
     let mut outages = history.outages.iter().filter(|outage| outage.of_codes);
+    let is_turned_away = |call: &&Call| matches!(call.reply, Reply::Unavailable { .. });
+    let mut turned_away = history.calls.iter().filter(is_turned_away);
     died.any(|absence| around(absence.from, absence.from))
+        || turned_away.any(|call| around(call.start, call.end))
         || outages.any(|outage| around(outage.from, outage.to))
 }
 

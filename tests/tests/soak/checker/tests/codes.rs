@@ -64,3 +64,24 @@ fn a_code_that_signs_in_late_or_with_other_digits_breaks_i4() {
     let lucky = [(3.0, guess("pc_1"), tokens("ses_1", "usr_1"))];
     good().and(lucky).breaks("I4", "not its own");
 }
+
+#[test]
+fn a_code_that_is_gone_and_was_not_used_breaks_i9_unless_its_tries_are_spent_or_it_was_lost() {
+    let late = Reply::Unavailable { retry_after: true };
+    let gone = refused(403, "code_gone");
+    let spent = good()
+        .and(issued(3.5, "pc_2"))
+        .and([(4.0, enter("pc_2"), late), (4.5, enter("pc_2"), gone)])
+        .but(|h| h.rows.sends = None);
+    spent.breaks("I9", "pc_2 was gone");
+    let stored = |h: &mut History| h.rows.sessions.push(row("ses_2", "usr_1", "pc_2"));
+    spent.clone().but(stored).is_good();
+    let guesses = (0..2).map(|n| (4.1 + 0.1 * f64::from(n), guess("pc_2"), wrong()));
+    spent.clone().and(guesses).is_good();
+    let lost = Loss {
+        from: secs(4.1),
+        to: secs(4.2),
+    };
+    spent.clone().but(|h| h.losses.push(lost)).is_good();
+    spent.but(|h| h.promises.lifetime = secs(0.97)).is_good();
+}

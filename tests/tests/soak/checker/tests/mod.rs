@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::complaints;
 use crate::history::{
-    Absence, Call, History, Loss, Message, Moment, Outage, Promises, Reply, Rows, SessionRow, What,
-    test_number,
+    Absence, Call, History, Loss, Message, Moment, Outage, Promises, Pulse, Reply, Rows,
+    SessionRow, What, test_number,
 };
 
 const PHONE: &str = "+8613900000001";
@@ -132,6 +132,7 @@ fn good() -> History {
             ),
         ],
         messages: vec![message("1")],
+        pulses: Vec::new(),
         absences: Vec::new(),
         outages: Vec::new(),
         losses: Vec::new(),

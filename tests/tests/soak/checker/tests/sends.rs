@@ -37,6 +37,10 @@ fn a_message_that_comes_to_no_end_breaks_i6_unless_its_process_died_a_moment_ago
     stuck(20.0).but(graceful).breaks("I6", "still under way");
     let without_record = |h: &mut History| h.outages.push(outage(10.0, 12.0));
     stuck(20.0).but(without_record).is_good();
+    let turned_away = Reply::Unavailable { retry_after: true };
+    stuck(20.0)
+        .and([(11.0, of("ses_1").0, turned_away)])
+        .is_good();
 }
 
 #[test]
@@ -107,7 +111,8 @@ fn messages_beyond_a_limit_break_i7_unless_the_counts_were_lost() {
 
 fn outage(from: f64, to: f64) -> Outage {
     Outage {
-        stops: |what| matches!(what, What::Check { .. }),
+        stops: |what| matches!(what, What::Check { .. } | What::Enter { .. }),
+        stops_guesses: true,
         of_codes: true,
         from: secs(from),
         to: secs(to),
@@ -115,7 +120,7 @@ fn outage(from: f64, to: f64) -> Outage {
 }
 
 #[test]
-fn an_odd_late_or_missing_answer_breaks_i9() {
+fn an_odd_or_missing_answer_breaks_i9() {
     let check = of("ses_1").0;
     let odd = Reply::Odd("500".to_owned());
     good().and([(4.0, check.clone(), odd)]).breaks("I9", "500");
@@ -123,8 +128,6 @@ fn an_odd_late_or_missing_answer_breaks_i9() {
     good()
         .and([(4.0, check.clone(), bare)])
         .breaks("I9", "Retry-After");
-    let slow = |h: &mut History| h.calls[2].end = secs(12.0);
-    good().but(slow).breaks("I9", "took 9s");
     let nothing = (4.0, check, Reply::Nothing("reset".to_owned()));
     let unanswered = good().and([nothing]);
     unanswered.breaks("I9", "did not answer");
@@ -142,10 +145,35 @@ fn an_odd_late_or_missing_answer_breaks_i9() {
 }
 
 #[test]
+fn a_late_answer_breaks_i9_unless_the_machine_is_slow_but_not_if_the_service_is() {
+    let until = |end: f64| good().but(|h| h.calls[2].end = secs(end));
+    let pulse = |start: f64, took: f64| {
+        let (start, end) = (secs(start), secs(start + took));
+        move |h: &mut History| h.pulses.push(Pulse { start, end })
+    };
+    until(5.6).breaks("I9", "took 2.6s");
+    until(5.6).but(pulse(2.8, 0.1)).breaks("I9", "took 2.6s");
+    until(5.6).but(pulse(4.0, 0.1)).is_good();
+    until(8.1).but(pulse(3.5, 4.0)).breaks("I9", "took 5.1s");
+}
+
+#[test]
 fn a_yes_without_the_store_it_needs_breaks_i9() {
     good()
         .but(|h| h.outages.push(outage(2.9, 3.2)))
         .breaks("I9", "without its store");
     // It may have been answered before or after.
     good().but(|h| h.outages.push(outage(3.01, 3.2))).is_good();
+    let judged = good().and([(4.0, guess("pc_1"), wrong())]);
+    let without_guesses = Outage {
+        stops_guesses: false,
+        ..outage(3.9, 4.2)
+    };
+    judged
+        .clone()
+        .but(|h| h.outages.push(without_guesses))
+        .is_good();
+    judged
+        .but(|h| h.outages.push(outage(3.9, 4.2)))
+        .breaks("I9", "code_incorrect");
 }
