@@ -27,7 +27,7 @@ pub(crate) const ALL_BUT_USERS: Part = Part {
     stops: |_| true,
     stops_guesses: true,
     of_codes: true,
-    ports: Some(&["codes", "rate_limits", "sessions"]),
+    ports: &["codes", "rate_limits", "sessions"],
 };
 
 /// A Redis that reads and does not write: who asks again under a key is told what was told before.
