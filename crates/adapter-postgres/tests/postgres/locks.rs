@@ -15,7 +15,7 @@ use servers::psql;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::support::{WAITING, assert_unavailable, fresh, open, settings, somebody, until};
+use crate::support::{WAITING, assert_unavailable, fresh, settings, somebody, until};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -83,44 +83,39 @@ async fn a_locked_table_ends_every_operation_in_time_and_nothing_is_written_late
         *code.phone.index(),
         code.delivery.with(DeliveryStatus::Sent),
     );
-    let store = open(&url).await;
+    let (another, renewal) = (sample::session(), sample::renewal(sample::NOW));
+    let [acquired, refunded, cleared] = &charges;
+    let large = Settings {
+        pool: 32,
+        ..settings(&url)
+    };
+    let store = Postgres::open(&large).await.unwrap();
     all_end![
         store.put(&sample::phone_code()),
-        CodeStore::get(&*store, code.id),
-        CodeStore::find_by_phone(&*store, &[phone]),
+        CodeStore::get(&store, code.id),
+        CodeStore::find_by_phone(&store, &[phone]),
         store.begin_attempt(code.id),
         store.release_attempt(code.id),
         store.set_delivery(code.id, sent),
         store.consume(code.id),
-        CodeStore::sweep(&*store, code.expires_at, 100),
-    ];
-    let store = open(&url).await;
-    all_end![
+        CodeStore::sweep(&store, code.expires_at, 100),
         store.find_or_create(&sample::new_user()),
         store.find(user.user.id),
-        UserRepo::find_by_phone(&*store, &[*user.user.phone.index()]),
+        UserRepo::find_by_phone(&store, &[*user.user.phone.index()]),
         store.reseal(user.user.id, &sample::sealed_phone()),
         store.delete(user.user.id),
-        UserRepo::health(&*store),
-    ];
-    let store = open(&url).await;
-    let (another, renewal) = (sample::session(), sample::renewal(sample::NOW));
-    all_end![
+        UserRepo::health(&store),
         store.insert(&another, 1),
-        SessionStore::get(&*store, session.id),
+        SessionStore::get(&store, session.id),
         store.rotate(session.id, session.refresh.unwrap(), &renewal),
         store.list(session.user, sample::NOW),
         store.revoke(session.id, sample::NOW),
         store.revoke_all(session.user, sample::NOW),
-        SessionStore::sweep(&*store, session.ends_at, 100),
-    ];
-    let store = open(&url).await;
-    let [acquired, refunded, cleared] = &charges;
-    all_end![
+        SessionStore::sweep(&store, session.ends_at, 100),
         store.acquire(from_ref(acquired), sample::NOW),
         store.refund(from_ref(refunded), sample::NOW),
         store.clear(&[cleared.key]),
-        RateLimiter::sweep(&*store, sample::NOW + DAY, 100),
+        RateLimiter::sweep(&store, sample::NOW + DAY, 100),
     ];
 
     assert_nobody_waits(&other).await;

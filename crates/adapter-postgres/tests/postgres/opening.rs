@@ -258,7 +258,7 @@ async fn a_migration_that_takes_long_fails_a_start_and_not_the_command() {
 
     // The start left nobody behind, and the command goes on.
     until(async || other.query_typed(WAITING, &[]).await.unwrap().len() == 1).await;
-    until(async || start.elapsed() > Duration::from_secs(6)).await;
+    until(async || start.elapsed() > Duration::from_secs(5)).await;
     other.batch_execute("ROLLBACK").await.unwrap();
     assert!(command.await.unwrap().unwrap() > 0);
 }
