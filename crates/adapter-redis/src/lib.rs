@@ -59,6 +59,7 @@ mod settings;
 
 use std::time::Duration;
 
+use domain::ports::StoreError;
 use tokio::time::Instant;
 
 pub use error::{Fault, OpenError};
@@ -98,6 +99,15 @@ impl Redis {
             redis.link(*port).open(deadline).await?;
         }
         Ok(redis)
+    }
+
+    /// Whether a restart of their server leaves sessions as they are: it has an append-only file.
+    ///
+    /// # Errors
+    /// The server cannot answer.
+    pub async fn keeps_sessions(&self) -> Result<bool, StoreError> {
+        let info: String = self.sessions.query(&redis::cmd("INFO")).await?;
+        Ok(info.contains("aof_enabled:1"))
     }
 
     fn link(&self, port: Port) -> &Link {

@@ -36,3 +36,12 @@ async fn counters_survive_a_kill() {
     let server = durable();
     counters_survive_reopening(async || killed_and_reopened(&server).await).await;
 }
+
+#[tokio::test]
+async fn whether_sessions_are_kept_is_known() {
+    for (line, kept) in [("appendonly no", false), ("appendonly yes", true)] {
+        let server = servers::Redis::start_with(&[line]);
+        let redis = crate::on(&server).await;
+        assert_eq!(redis.keeps_sessions().await.unwrap(), kept, "{line}");
+    }
+}

@@ -128,8 +128,7 @@ impl Running {
 }
 
 /// Stops a start that is too weak for production; elsewhere a warning does.
-fn judge(config: &Config, ring: &KeyRing, given: &Overrides) -> Result<(), StartError> {
-    let findings = findings(config, ring, given);
+pub(crate) fn judge(config: &Config, findings: Vec<String>) -> Result<(), StartError> {
     if config.profile == Profile::Production && !findings.is_empty() {
         return Err(StartError::TooWeak(findings));
     }
@@ -142,7 +141,7 @@ fn judge(config: &Config, ring: &KeyRing, given: &Overrides) -> Result<(), Start
 /// Starts everything and returns when it serves.
 pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, StartError> {
     let ring = key_ring(&config, given)?;
-    judge(&config, &ring, given)?;
+    judge(&config, findings(&config, &ring, given))?;
     // The phone metadata takes a while to load; nobody has to wait for it.
     std::thread::spawn(PhoneNumber::warm_up);
     telemetry::metrics();

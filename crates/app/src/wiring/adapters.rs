@@ -223,6 +223,11 @@ mod redis {
 
     use super::{Config, Faults, StartError, Store, failed, missing};
     use crate::config::{RedisServers, ServerUrl};
+    use crate::start;
+
+    const FORGETS: &str = "is \"redis\", and its restart undoes sign-outs and lets used codes sign in \
+                           again: run CONFIG SET appendonly yes there, and write appendonly yes \
+                           into its configuration, or write \"postgres\"";
 
     fn settings(config: &Config) -> Result<Settings, StartError> {
         let section = config.redis.as_ref();
@@ -252,7 +257,15 @@ mod redis {
 
     pub(super) async fn open(config: &Config) -> Result<Redis, StartError> {
         let opened = Redis::open(&settings(config)?).await;
-        opened.map_err(|error| refused(config, error))
+        let redis = opened.map_err(|error| refused(config, error))?;
+        if config.stores.sessions == Store::Redis {
+            let kept = redis.keeps_sessions().await;
+            if !kept.map_err(|error| failed(Store::Redis, error))? {
+                let finding = config.fault("stores.sessions", FORGETS);
+                start::judge(config, vec![finding.to_string()])?;
+            }
+        }
+        Ok(redis)
     }
 
     fn refused(config: &Config, error: OpenError) -> StartError {

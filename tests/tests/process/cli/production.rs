@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use servers::Redis;
 use tests_support::process::Installation;
 use tests_support::until;
 
@@ -130,13 +131,16 @@ fn a_key_that_is_short_or_an_example_is_refused() {
 
 #[tokio::test]
 async fn the_same_findings_are_warnings_in_development() {
-    let installation = Installation::new();
+    let without_a_file = Redis::start();
+    let installation = Installation::new()
+        .set("stores.sessions", "redis")
+        .set("redis.url", without_a_file.url());
     let service = installation.serve().await;
     let log = until("the warnings", async || {
         Some(service.log()).filter(|log| log.contains("health and metrics"))
     });
     let log = log.await;
-    for key in ["server.public_origin", "sms.route"] {
+    for key in ["server.public_origin", "sms.route", "stores.sessions"] {
         let warned = log.lines().any(|line| {
             line.contains("WARN") && line.contains(&format!("not for production: {key} "))
         });
