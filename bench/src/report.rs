@@ -58,8 +58,8 @@ impl Target {
 }
 
 const HEAD: &str = "\
-| figure                                           |   median |             range | unit         | target |        |
-|--------------------------------------------------|---------:|------------------:|--------------|-------:|--------|";
+| figure                                                  |   median |             range | unit         | target |        |
+|---------------------------------------------------------|---------:|------------------:|--------------|-------:|--------|";
 
 /// The table, written line by line as the figures come.
 pub(crate) struct Report<'a>(&'a mut dyn Write);
@@ -140,7 +140,7 @@ impl fmt::Display for Row {
         };
         write!(
             f,
-            "| {what:<48} | {median:>8} | {range:>17} | {unit:<12} | {target:>6} | {mark:<6} |"
+            "| {what:<55} | {median:>8} | {range:>17} | {unit:<12} | {target:>6} | {mark:<6} |"
         )
     }
 }
