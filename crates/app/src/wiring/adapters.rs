@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
-use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, UserRepo};
+use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, StoreError, UserRepo};
 
 use crate::config::{Config, Faults, Store};
 use crate::start::StartError;
@@ -81,6 +81,24 @@ impl Adapter {
             )
         };
         Ok(self.watch.over(self.ports.users.ok_or_else(missing)?))
+    }
+
+    /// Whether the ports answer for which the configuration names this store.
+    pub(super) async fn health(&self, store: Store, config: &Config) -> Result<(), StoreError> {
+        let (ports, stores) = (&self.ports, &config.stores);
+        if stores.codes == store {
+            ports.codes.health().await?;
+        }
+        if stores.rate_limits == store {
+            ports.limiter.health().await?;
+        }
+        if stores.sessions == store {
+            ports.sessions.health().await?;
+        }
+        match &ports.users {
+            Some(users) if stores.users == store => users.health().await,
+            _ => Ok(()),
+        }
     }
 }
 

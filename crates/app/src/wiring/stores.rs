@@ -130,7 +130,7 @@ pub(crate) async fn health_of_complete(
     let mut found = Vec::new();
     for store in used(config).filter(|store| !lacks(store)) {
         let adapter = adapters::open(store, config).await?;
-        found.push((store.as_str(), adapter.codes().health().await));
+        found.push((store.as_str(), adapter.health(store, config).await));
     }
     Ok(found)
 }

@@ -204,6 +204,26 @@ fn a_missing_schema_and_a_missing_permission_are_told_with_what_to_do() {
 }
 
 #[test]
+fn a_redis_is_checked_for_what_it_is_there_for() {
+    let server = Redis::start();
+    let rules = ["on", ">secret", "~phone-auth:{rate_limits}:*", "+@all"];
+    server.cli(&[&["ACL", "SETUSER", "app"][..], &rules].concat());
+    let installation = Installation::new()
+        .set("stores.rate_limits", "redis")
+        .set("redis.prefix", "phone-auth:")
+        .set(
+            "redis.url",
+            &format!("redis://app:secret@127.0.0.1:{}", server.port()),
+        );
+    let before_any_schema = installation.run(&["check"]);
+    let told = &before_any_schema.out;
+    assert!(
+        told.contains("migrations missing") && told.contains("ok      redis: "),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_redis_that_would_forget_what_it_should_keep_is_refused() {
     let evicting = Redis::start_with(&["maxmemory 100mb", "maxmemory-policy allkeys-lru"]);
     let told = ["allkeys-lru", "CONFIG SET maxmemory-policy noeviction"];
