@@ -85,8 +85,12 @@ fn come_to_an_end(history: &History, sends: &[Send<'_>], found: &mut Vec<String>
         };
         match &told.reply {
             Reply::Code { status, .. } if status == "queued" => {
-                let late = told.start > send.span.1 + DEADLINE;
-                if late || !may_be_stuck(history, send) {
+                // It tells of the newest message of the code.
+                let resent = resends(history, code).map(|call| call.end).max();
+                let late =
+                    told.start > resent.max(Some(send.span.1)).unwrap_or_default() + DEADLINE;
+                let mut of_code = sends.iter().filter(|other| other.code == code);
+                if late || !of_code.any(|send| may_be_stuck(history, send)) {
                     let after = told.start.saturating_sub(send.span.1);
                     found.push(format!("I6: {code} is still under way after {after:?}"));
                 }
@@ -98,13 +102,19 @@ fn come_to_an_end(history: &History, sends: &[Send<'_>], found: &mut Vec<String>
     }
 }
 
+fn resends<'a>(history: &'a History, of: &'a Id) -> impl Iterator<Item = &'a Call> {
+    let is_it = move |call: &&Call| matches!(&call.what, What::Resend { code } if code == of);
+    history.calls.iter().filter(is_it)
+}
+
 /// Whether its process died with it, or the store could not be told of its end, as others were told
-/// that it was down, or an earlier call under its key got no further than to keep the code.
+/// that it was down, or a call of which nobody knows got no further than to keep the code, or to
+/// count the message.
 fn may_be_stuck(history: &History, send: &Send<'_>) -> bool {
     let earlier = history.calls.iter().filter(|call| call.is_unknown());
     let mut earlier = earlier.filter(|call| call.start <= send.span.1);
     let is_same = |call: &Call| matches!(&call.what, What::Ask { key, .. } if key.is_some() && *key == send.key);
-    if earlier.any(is_same) {
+    if earlier.any(is_same) || resends(history, send.code).any(Call::is_unknown) {
         return true;
     }
     let around = |from: Moment, to: Moment| send.span.0 <= to && send.span.1 + UNDER_WAY >= from;

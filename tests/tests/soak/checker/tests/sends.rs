@@ -37,6 +37,17 @@ fn a_message_that_comes_to_no_end_breaks_i6_unless_its_process_died_a_moment_ago
     stuck(20.0).but(graceful).breaks("I6", "still under way");
     let without_record = |h: &mut History| h.outages.push(outage(10.0, 12.0));
     stuck(20.0).but(without_record).is_good();
+    let resend = |reply| {
+        let code = "pc_2".to_owned();
+        stuck(20.0).and([(15.0, What::Resend { code }, reply)])
+    };
+    resend(code("pc_2", "queued")).breaks("I6", "still under way");
+    resend(code("pc_2", "queued"))
+        .but(|h| h.absences.push(dead(0, 15.1)))
+        .is_good();
+    resend(Reply::Nothing("reset".to_owned()))
+        .but(|h| h.absences.push(dead(0, 15.02)))
+        .is_good();
     let turned_away = Reply::Unavailable { retry_after: true };
     stuck(20.0)
         .and([(11.0, of("ses_1").0, turned_away)])
