@@ -184,11 +184,11 @@ fn is_lost(error: &Error) -> bool {
     let Some(error) = error.as_db_error() else {
         return true;
     };
-    // Not the severity that people read, which is in the server's language.
-    let fatal = matches!(
-        error.parsed_severity(),
-        Some(Severity::Fatal | Severity::Panic)
-    );
+    // The severity that people read is in the server's language; PgBouncer tells no other.
+    let fatal = match error.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        None => error.severity() == "FATAL",
+    };
     // A primary that became a standby stays one.
     fatal || *error.code() == SqlState::READ_ONLY_SQL_TRANSACTION
 }

@@ -82,11 +82,21 @@ async fn a_read_survives_that_the_server_hangs_up() {
 
 #[tokio::test]
 async fn a_read_survives_that_the_server_hangs_up_in_another_language() {
+    a_read_survives(Wire::translate).await;
+}
+
+#[tokio::test]
+async fn a_read_survives_that_a_pooler_hangs_up() {
+    a_read_survives(Wire::pool).await;
+}
+
+/// That the connection is ended under it, while the wire changes how this is told.
+async fn a_read_survives(change: fn(&Wire)) {
     let (wire, url) = Wire::to_new_database().await;
     let store = open(&url).await;
     let code = sample::phone_code();
     assert!(store.put(&code).await.unwrap());
-    wire.translate();
+    change(&wire);
     let (other, killer) = (somebody(&url).await, somebody(&url).await);
     let lock = "BEGIN; LOCK TABLE phone_auth.codes";
     other.batch_execute(lock).await.unwrap();

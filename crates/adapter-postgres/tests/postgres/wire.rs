@@ -15,6 +15,7 @@ pub(crate) struct Wire {
     round_trips: AtomicU32,
     cut: AtomicBool,
     translates: AtomicBool,
+    pools: AtomicBool,
     /// Connections made before were forgotten by something on the way.
     forgotten: AtomicU32,
 }
@@ -43,6 +44,11 @@ impl Wire {
     /// Has the server name the severity of its errors in another language.
     pub(crate) fn translate(&self) {
         self.translates.store(true, Ordering::SeqCst);
+    }
+
+    /// Leaves out the severity that is in no language, as PgBouncer does.
+    pub(crate) fn pool(&self) {
+        self.pools.store(true, Ordering::SeqCst);
     }
 
     /// Passes nothing more on from the connections there are, and tells nobody.
@@ -79,14 +85,20 @@ impl Wire {
                 return;
             }
             if is_server && self.translates.load(Ordering::SeqCst) {
-                let severity = data.windows(6).position(|word| word == b"SFATAL");
-                if let Some(at) = severity {
-                    data[at..at + 6].copy_from_slice(b"SFATAR");
-                }
+                replace(&mut data, b"SFATAL", b"SFATAR");
+            }
+            if is_server && self.pools.load(Ordering::SeqCst) {
+                replace(&mut data, b"VFATAL", b"WFATAL");
             }
             if to.write_all(&data[..read]).await.is_err() {
                 return;
             }
         }
+    }
+}
+
+fn replace(data: &mut [u8], word: &[u8; 6], by: &[u8; 6]) {
+    if let Some(at) = data.windows(6).position(|found| found == word) {
+        data[at..at + 6].copy_from_slice(by);
     }
 }
