@@ -1,6 +1,6 @@
 use std::io;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 /// Why the servers cannot be used, in one line that says what to do. It shows no password.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,9 @@ pub enum Fault {
         "closes the connection: look whether it speaks TLS just as [redis] says, and whether its maxclients is high enough"
     )]
     Closed,
+    /// Something else listens there.
+    #[error("does not answer as Redis does: correct its host and port in [redis]")]
+    NotRedis,
     /// No agreement on TLS.
     #[error(
         "cannot be trusted ({0}): set redis.ca_file to its authority, and name the host as its certificate does"
@@ -140,7 +143,7 @@ impl Fault {
     /// Why a password is not taken.
     pub(crate) fn of_password(error: RedisError) -> Self {
         match error.into() {
-            Self::Closed => Self::Closed,
+            fault @ (Self::Closed | Self::NotRedis) => fault,
             _ => Self::PasswordWrong,
         }
     }
@@ -159,7 +162,9 @@ impl From<io::Error> for Fault {
 impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Self {
         let text = error.to_string();
-        if error.is_connection_dropped() || text.contains("max number of clients") {
+        if error.kind() == ErrorKind::Parse {
+            Self::NotRedis
+        } else if error.is_connection_dropped() || text.contains("max number of clients") {
             Self::Closed
         } else if text.contains("Authentication required") {
             Self::PasswordMissing

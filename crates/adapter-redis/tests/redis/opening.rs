@@ -118,6 +118,23 @@ async fn of_several_servers_the_one_that_has_something_to_say_is_told() {
 }
 
 #[tokio::test]
+async fn a_password_is_not_wrong_because_something_else_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    for login in ["", ":s3cret@"] {
+        let refused = refusal(single(format!("redis://{login}{address}"))).await;
+        let told = format!("{address} does not answer as Redis does: correct its host and port");
+        assert!(refused.starts_with(&told), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_or_wrong_password_is_told_apart() {
     let server = servers::Redis::start_with(&["requirepass s3cret"]);
     let port = server.port();
