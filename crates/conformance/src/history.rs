@@ -11,7 +11,7 @@
 //! are played again.
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::ports::{StoreError, with_causes};
 use domain::timestamp::Timestamp;
@@ -73,26 +73,11 @@ pub trait Model: Clone + PartialEq + Default + Send + Sync + 'static {
 
 /// Orders what happens to one store.
 #[derive(Debug, Default)]
-pub struct Moments {
-    last: AtomicUsize,
-    without_answer: AtomicBool,
-}
+pub struct Moments(AtomicUsize);
 
 impl Moments {
     fn next(&self) -> usize {
-        self.last.fetch_add(1, Ordering::SeqCst)
-    }
-
-    /// Whether the store could not answer at one of them.
-    fn without_answer(&self) -> bool {
-        self.without_answer.load(Ordering::SeqCst)
-    }
-
-    fn tell(&self, error: &StoreError) -> String {
-        if matches!(error, StoreError::Unavailable(_)) {
-            self.without_answer.store(true, Ordering::SeqCst);
-        }
-        with_causes(error)
+        self.0.fetch_add(1, Ordering::SeqCst)
     }
 }
 
@@ -141,7 +126,7 @@ pub async fn run<M: Model>(
     for call in calls {
         let from = moments.next();
         let answer = M::ask(port, call, scene).await;
-        let answer = answer.map_err(|error| moments.tell(&error));
+        let answer = answer.map_err(|error| with_causes(&error));
         let to = moments.next();
         let call = call.clone();
         seen.push(Answered {
@@ -166,7 +151,7 @@ pub async fn sweep<M: Model>(
         match M::ask_to_sweep(port, now, limit).await {
             Ok(some) if some < limit => break Ok(all + some),
             Ok(some) => all += some,
-            Err(error) => break Err(moments.tell(&error)),
+            Err(error) => break Err(with_causes(&error)),
         }
     };
     let to = moments.next();
