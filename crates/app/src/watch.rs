@@ -22,7 +22,7 @@ use domain::user::{NewUser, User};
 use domain::vault::{PhoneIndex, SealedPhone};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often a store that is lost is asked whether it is back.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -112,6 +112,8 @@ impl Watch {
         loop {
             self.wake.notified().await;
             let mut ticks = interval(ASK_EVERY);
+            // A server that was silent for long is not asked all at once.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 if self.answers().await && self.is_back(quiet) {
