@@ -15,12 +15,7 @@ pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
     let mut report = Report { failed: 0 };
     report.line("configuration", Ok("no faults".to_owned()))?;
     let ring = start::key_ring(config, given)?;
-    for finding in start::findings(config, &ring, given) {
-        match config.profile {
-            Profile::Production => report.line("profile", Err(finding))?,
-            Profile::Development => say("weak  ", "profile", &finding)?,
-        }
-    }
+    report.findings(config, start::findings(config, &ring, given))?;
     let pending = stores::pending_migrations(config).await?;
     for (store, steps) in &pending {
         if *steps > 0 {
@@ -34,8 +29,9 @@ pub(super) async fn run(config: &Config, given: &Overrides) -> Outcome {
         // Opening a store applies what is missing, so only the others can be tried.
         stores::health_of_complete(config, &pending).await?
     } else {
-        let auth = wiring::wire(config, &ring, given).await?.auth;
-        start::health(&auth).await.into()
+        let wired = wiring::wire(config, &ring, given).await?;
+        report.findings(config, wired.findings)?;
+        start::health(&wired.auth).await.into()
     };
     for (what, health) in health {
         let answers = health.map(|()| "answers".to_owned());
@@ -56,6 +52,17 @@ struct Report {
 }
 
 impl Report {
+    /// What is too weak for production.
+    fn findings(&mut self, config: &Config, findings: Vec<String>) -> Outcome {
+        for finding in findings {
+            match config.profile {
+                Profile::Production => self.line("profile", Err(finding))?,
+                Profile::Development => say("weak  ", "profile", &finding)?,
+            }
+        }
+        Ok(())
+    }
+
     fn line(&mut self, what: &str, result: Result<String, String>) -> Outcome {
         let (mark, text) = match result {
             Ok(text) => ("ok    ", text),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::MOST_WAITS;
-use super::{Config, Fault, RingSource, Store};
+use super::{Config, Fault, RedisServers, RingSource, Store};
 use crate::keyring::KeyRing;
 
 /// What the carriers allow: one message a minute to one phone.
@@ -72,8 +72,9 @@ impl Findings<'_> {
         let Some(redis) = &self.config.redis else {
             return;
         };
-        let urls = redis.servers.urls().iter();
-        let remote: Vec<_> = urls.filter(|url| !url.is_loopback()).collect();
+        // Sentinels and nodes of a Cluster name the others, which may be anywhere.
+        let is_here = matches!(&redis.servers, RedisServers::Single(url) if url.is_loopback());
+        let remote = if is_here { &[] } else { redis.servers.urls() };
         let key = redis.servers.key();
         if remote.iter().any(|url| !url.has_password()) {
             let text = "is without a password, so whoever reaches it signs in as anybody: set \

@@ -128,7 +128,7 @@ impl Running {
 }
 
 /// Stops a start that is too weak for production; elsewhere a warning does.
-pub(crate) fn judge(config: &Config, findings: Vec<String>) -> Result<(), StartError> {
+fn judge(config: &Config, findings: Vec<String>) -> Result<(), StartError> {
     if config.profile == Profile::Production && !findings.is_empty() {
         return Err(StartError::TooWeak(findings));
     }
@@ -151,7 +151,9 @@ pub(crate) async fn start(config: Config, given: &Overrides) -> Result<Running, 
         outbox,
         serving,
         issuer,
+        findings,
     } = wiring::wire(&config, &ring, given).await?;
+    judge(&config, findings)?;
     // Only now: nobody's connection waits for a store to open.
     let public = listen(config.server.bind, "server.bind")?;
     let ops = listen(config.server.ops_bind, "server.ops_bind")?;

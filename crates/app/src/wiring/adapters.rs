@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapter_memory::{MemoryCodeStore, MemoryRateLimiter, MemorySessionStore, MemoryUserRepo};
 use domain::ports::{CodeStore, RateLimiter, SessionStore, Source, StoreError, UserRepo};
 
-use crate::config::{Config, Faults, Store};
+use crate::config::{Config, Fault, Faults, Store};
 use crate::start::StartError;
 use crate::watch::Watch;
 
@@ -13,6 +13,8 @@ use crate::watch::Watch;
 #[derive(Clone)]
 pub(super) struct Adapter {
     ports: Ports,
+    /// What is too weak for production in how its server is set up.
+    pub(super) finding: Option<Fault>,
     pub(super) watch: Arc<Watch>,
 }
 
@@ -89,7 +91,8 @@ impl Adapter {
         if stores.codes == store {
             ports.codes.health().await?;
         }
-        if stores.rate_limits == store {
+        // The failure budget of each phone is beside the users.
+        if [stores.rate_limits, stores.users].contains(&store) {
             ports.limiter.health().await?;
         }
         if stores.sessions == store {
@@ -104,6 +107,8 @@ impl Adapter {
 
 /// Opens a store's adapter.
 pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, StartError> {
+    #[allow(unused_mut, reason = "only Redis has one")]
+    let mut finding = None;
     let ports = match store {
         Store::Memory => Ports::memory(),
         #[cfg(feature = "sqlite")]
@@ -111,12 +116,20 @@ pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, Start
         #[cfg(feature = "postgres")]
         Store::Postgres => Ports::complete(postgres::open(config).await?),
         #[cfg(feature = "redis")]
-        Store::Redis => Ports::without_users(Arc::new(redis::open(config).await?)),
+        Store::Redis => {
+            let redis = redis::open(config).await?;
+            finding = redis::finding(&redis, config).await?;
+            Ports::without_users(Arc::new(redis))
+        }
         #[allow(unreachable_patterns, reason = "where every store is built")]
         store => return Err(missing(store)),
     };
     let watch = Watch::new(config.place_of(store));
-    Ok(Adapter { ports, watch })
+    Ok(Adapter {
+        ports,
+        finding,
+        watch,
+    })
 }
 
 /// How many steps its schema lacks, if it has one.
@@ -240,8 +253,7 @@ mod redis {
     use adapter_redis::{Fault, OpenError, Port, Redis, Servers, Settings};
 
     use super::{Config, Faults, StartError, Store, failed, missing};
-    use crate::config::{RedisServers, ServerUrl};
-    use crate::start;
+    use crate::config::{self, RedisServers, ServerUrl};
 
     const FORGETS: &str = "is \"redis\", and its restart undoes sign-outs and lets used codes sign in \
                            again: run CONFIG SET appendonly yes there, and write appendonly yes \
@@ -275,15 +287,19 @@ mod redis {
 
     pub(super) async fn open(config: &Config) -> Result<Redis, StartError> {
         let opened = Redis::open(&settings(config)?).await;
-        let redis = opened.map_err(|error| refused(config, error))?;
-        if config.stores.sessions == Store::Redis {
-            let kept = redis.keeps_sessions().await;
-            if !kept.map_err(|error| failed(Store::Redis, error))? {
-                let finding = config.fault("stores.sessions", FORGETS);
-                start::judge(config, vec![finding.to_string()])?;
-            }
+        opened.map_err(|error| refused(config, error))
+    }
+
+    pub(super) async fn finding(
+        redis: &Redis,
+        config: &Config,
+    ) -> Result<Option<config::Fault>, StartError> {
+        if config.stores.sessions != Store::Redis {
+            return Ok(None);
         }
-        Ok(redis)
+        let kept = redis.keeps_sessions().await;
+        let kept = kept.map_err(|error| failed(Store::Redis, error))?;
+        Ok((!kept).then(|| config.fault("stores.sessions", FORGETS)))
     }
 
     fn refused(config: &Config, error: OpenError) -> StartError {

@@ -33,6 +33,8 @@ pub(crate) struct Wired {
     pub(crate) serving: Arc<Serving>,
     /// The issuer whose keys follow the key ring, unless the port was given.
     pub(crate) issuer: Option<Arc<JwtIssuer>>,
+    /// What is too weak for production in how the servers are set up, as lines.
+    pub(crate) findings: Vec<String>,
 }
 
 /// The clock of this process, unless one was given.
@@ -90,5 +92,6 @@ pub(crate) async fn wire(
         outbox,
         serving: Arc::new(stores.serving),
         issuer,
+        findings: stores.findings.iter().map(ToString::to_string).collect(),
     })
 }

@@ -9,7 +9,7 @@ use domain::rate_limit::Scope;
 use super::adapters::{self, Adapter};
 use super::limits::SplitLimits;
 use crate::builder::Overrides;
-use crate::config::{Config, Store};
+use crate::config::{Config, Fault, Store};
 use crate::start::StartError;
 use crate::watch::{Ask, Serving, Watch, Watched};
 
@@ -20,6 +20,8 @@ pub(crate) struct Stores {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) users: Arc<dyn UserRepo>,
     pub(crate) serving: Serving,
+    /// What is too weak for production in how the servers are set up.
+    pub(crate) findings: Vec<Fault>,
 }
 
 /// What the configuration names, unless a port was given.
@@ -28,6 +30,7 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
         config,
         adapters: BTreeMap::new(),
         serving: Serving::default(),
+        findings: Vec::new(),
     };
     let chosen = config.stores;
     Ok(Stores {
@@ -45,13 +48,18 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
         },
         sessions: match &given.sessions {
             Some(sessions) => opened.given("sessions", sessions),
-            None => opened.at("sessions", chosen.sessions).await?.sessions(),
+            None => {
+                let adapter = opened.at("sessions", chosen.sessions).await?;
+                opened.findings.extend(adapter.finding.clone());
+                adapter.sessions()
+            }
         },
         users: match &given.users {
             Some(users) => opened.given("users", users),
             None => opened.at("users", chosen.users).await?.users()?,
         },
         serving: opened.serving,
+        findings: opened.findings,
     })
 }
 
@@ -60,6 +68,7 @@ struct Opened<'a> {
     config: &'a Config,
     adapters: BTreeMap<Store, Adapter>,
     serving: Serving,
+    findings: Vec<Fault>,
 }
 
 impl Opened<'_> {

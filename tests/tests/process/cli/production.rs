@@ -129,6 +129,22 @@ fn a_key_that_is_short_or_an_example_is_refused() {
     assert!(lines.len() == 1 && lines[0].contains("32"), "{lines:?}");
 }
 
+#[test]
+fn sessions_in_redis_need_an_append_only_file() {
+    let redis = Redis::start();
+    let installation = strong()
+        .set("stores.sessions", "redis")
+        .set("redis.url", redis.url());
+    done(&installation.run(&["migrate"]));
+    let is_told = || {
+        let checked = installation.run(&["check"]);
+        checked.out.contains("FAILED  profile: stores.sessions (")
+    };
+    assert!(is_told());
+    assert_eq!(redis.cli(&["CONFIG", "SET", "appendonly", "yes"]), "OK");
+    assert!(!is_told());
+}
+
 #[tokio::test]
 async fn the_same_findings_are_warnings_in_development() {
     let without_a_file = Redis::start();
