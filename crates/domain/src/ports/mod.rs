@@ -71,5 +71,36 @@ impl StoreError {
 /// An error with its causes in one line, for a log or an operator, never for a client.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| match cause.to_string() {
+        // Some wrappers say what they wrap, and no more.
+        told if text.ends_with(&told) => text,
+        more => format!("{text}: {more}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{StoreError, with_causes};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Wrapper(#[source] io::Error);
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let refused = io::Error::other("connection refused");
+        let error = StoreError::unavailable(Wrapper(refused));
+        let told = "the store cannot answer now: connection refused";
+        assert_eq!(with_causes(&error), told);
+    }
+
+    #[test]
+    fn every_cause_is_told() {
+        let full = StoreError::corrupt("a row is short");
+        let error = StoreError::unavailable(full);
+        let told = "the store cannot answer now: the store holds unreadable data: a row is short";
+        assert_eq!(with_causes(&error), told);
+    }
 }
