@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -13,8 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -26,25 +26,19 @@ pub(crate) struct Connection {
     pub(crate) server: Server,
     redis: MultiplexedConnection,
     driver: JoinHandle<()>,
+    given_up: AtomicBool,
 }
 
 impl Connection {
-    /// Connects and signs in. The connection lives in that runtime: the caller's own may end while
-    /// others use it.
+    /// Connects and signs in. It lives in the runtime of its caller.
     pub(crate) async fn open(
         server: &Server,
         tls: Option<&TlsConnector>,
-        runtime: &Handle,
         deadline: Instant,
     ) -> Result<Self, OpenError> {
-        let (to, tls) = (server.clone(), tls.cloned());
-        // A set of one: it is given up with its caller.
-        let mut opening = JoinSet::new();
-        opening.spawn_on(async move { connect(&to, tls.as_ref()).await }, runtime);
-        match timeout_at(deadline, opening.join_next()).await {
-            Ok(Some(Ok(opened))) => opened.map_err(|fault| OpenError::new(server, fault)),
-            _ => Err(OpenError::new(server, Fault::Silent)),
-        }
+        let opened = timeout_at(deadline, connect(server, tls)).await;
+        let opened = opened.unwrap_or(Err(Fault::Silent));
+        opened.map_err(|fault| OpenError::new(server, fault))
     }
 
     async fn start<S>(server: &Server, stream: S) -> Result<Self, Fault>
@@ -60,6 +54,7 @@ impl Connection {
             server: server.clone(),
             redis,
             driver: tokio::spawn(driver),
+            given_up: AtomicBool::new(false),
         };
         connection.sign_in().await?;
         Ok(connection)
@@ -81,9 +76,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the server has not closed it.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.driver.is_finished()
+    /// Whether it is worth another command: not given up, nor closed by the server.
+    pub(crate) fn is_good(&self) -> bool {
+        !self.given_up.load(Ordering::Relaxed) && !self.driver.is_finished()
+    }
+
+    /// It gets no more commands. Those under way may still be answered.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {

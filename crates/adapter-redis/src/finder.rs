@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -30,7 +29,6 @@ pub(crate) struct Finder {
     seeds: Vec<Server>,
     tls: Option<TlsConnector>,
     prefix: String,
-    runtime: Handle,
 }
 
 impl Finder {
@@ -42,7 +40,6 @@ impl Finder {
             seeds,
             tls: with_tls.then(|| tls(ca_file)).transpose()?,
             prefix: settings.prefix.clone(),
-            runtime: Handle::current(),
         }))
     }
 
@@ -154,7 +151,7 @@ impl Finder {
     }
 
     async fn open(&self, server: &Server, deadline: Instant) -> Result<Connection, OpenError> {
-        Connection::open(server, self.tls.as_ref(), &self.runtime, deadline).await
+        Connection::open(server, self.tls.as_ref(), deadline).await
     }
 
     /// Tries every command on keys that begin with `base` and are gone afterwards.

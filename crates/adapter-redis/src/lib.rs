@@ -42,14 +42,16 @@
 //! keys is not used. While a Cluster moves the slot of a port from node to node, new keys of that
 //! port are unavailable.
 //!
-//! It is opened in a tokio runtime with IO and time, where its connections live for as long as it
-//! is used; its callers may be in other ones.
+//! Its callers are in tokio runtimes with IO and time. Every runtime has connections of its own,
+//! one for each port that it calls: none waits for another thread, and what a runtime has under
+//! way does not end with another.
 
 mod codes;
 mod connection;
 mod error;
 mod finder;
 mod inspect;
+mod lane;
 mod limits;
 mod link;
 mod row;

@@ -1,19 +1,20 @@
 //! The way to the keys of one port.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::ports::StoreError;
 use parking_lot::RwLock;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
-use tokio::sync::Mutex;
+use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connection::Connection;
 use crate::error::OpenError;
 use crate::finder::Finder;
+use crate::lane::Lane;
 use crate::row::store_error;
 use crate::script::Call;
 
@@ -26,15 +27,15 @@ const CONNECTING: Duration = Duration::from_millis(600);
 /// Servers that hand over need a moment until they all name the same master.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The keys of one port, all in one slot of a Cluster, and the connection to the server that has
-/// them. A connection that gave trouble is dropped, and the next operation makes another.
+/// The keys of one port, all in one slot of a Cluster, and the way to the server that has them.
+///
+/// Every runtime that calls has a connection of its own, which lives and ends with it: a web
+/// server's worker hands nothing to another thread and waits for none, and what it has under way
+/// goes out in one packet.
 pub(crate) struct Link {
     finder: Arc<Finder>,
     base: String,
-    connection: RwLock<Option<Arc<Connection>>>,
-    /// One connects, and the others wait for what becomes of it. Holds what became of the last.
-    turn: Mutex<String>,
-    failures: AtomicU64,
+    lanes: RwLock<HashMap<runtime::Id, Arc<Lane>>>,
 }
 
 impl Link {
@@ -43,9 +44,7 @@ impl Link {
         Self {
             finder,
             base: format!("{prefix}{{{port}}}:"),
-            connection: RwLock::default(),
-            turn: Mutex::default(),
-            failures: AtomicU64::new(0),
+            lanes: RwLock::default(),
         }
     }
 
@@ -55,7 +54,7 @@ impl Link {
         self.finder
             .rehearse(&connection, &self.base, deadline)
             .await?;
-        *self.connection.write() = Some(Arc::new(connection));
+        self.lane().keep(connection);
         Ok(())
     }
 
@@ -106,48 +105,29 @@ impl Link {
         let answer = answer.map_err(|_| late(&format!("{} does not answer", connection.server)));
         let answer = answer.flatten();
         if answer.as_ref().is_err_and(is_lost) {
-            self.forget(&connection);
+            connection.give_up();
         }
         answer
     }
 
     async fn connection(&self) -> RedisResult<Arc<Connection>> {
-        if let Some(connection) = self.current() {
-            return Ok(connection);
-        }
-        let failures = self.failures.load(Ordering::Acquire);
-        let mut last = self.turn.lock().await;
-        if let Some(connection) = self.current() {
-            return Ok(connection);
-        }
-        if self.failures.load(Ordering::Acquire) != failures {
-            return Err(io::Error::other(last.clone()).into());
-        }
-        let deadline = Instant::now() + CONNECTING;
-        let connected = self.finder.connect(&self.base, deadline).await;
-        let connection = connected.map(Arc::new).map_err(|error| {
-            *last = error.to_string();
-            self.failures.fetch_add(1, Ordering::Release);
-            io::Error::other(error)
-        })?;
-        *self.connection.write() = Some(connection.clone());
-        Ok(connection)
+        let lane = self.lane();
+        let connect = async || {
+            let deadline = Instant::now() + CONNECTING;
+            self.finder.connect(&self.base, deadline).await
+        };
+        lane.connection(connect).await
     }
 
-    fn current(&self) -> Option<Arc<Connection>> {
-        let connection = self.connection.read().clone();
-        connection.filter(|connection| connection.is_open())
-    }
-
-    /// Unless another one has taken its place.
-    fn forget(&self, connection: &Arc<Connection>) {
-        let mut current = self.connection.write();
-        if current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, connection))
-        {
-            *current = None;
+    fn lane(&self) -> Arc<Lane> {
+        let runtime = Handle::current().id();
+        if let Some(lane) = self.lanes.read().get(&runtime) {
+            return lane.clone();
         }
+        let mut lanes = self.lanes.write();
+        // A runtime that ended took its connection with it.
+        lanes.retain(|_, lane| lane.has_connection() || Arc::strong_count(lane) > 1);
+        lanes.entry(runtime).or_default().clone()
     }
 }
 
@@ -182,6 +162,24 @@ mod tests {
     };
 
     use super::*;
+    use crate::{Port, Servers, Settings};
+
+    #[test]
+    fn a_runtime_that_ended_leaves_nothing_behind() {
+        let server = servers::Redis::start();
+        let settings = Settings {
+            servers: Servers::Single(server.url().to_owned()),
+            ports: Port::ALL.to_vec(),
+            prefix: server.prefix(),
+            ca_file: None,
+        };
+        let link = Link::new(Finder::new(&settings).unwrap(), &settings.prefix, "codes");
+        for _ in 0..3 {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(link.health()).unwrap();
+            assert_eq!(link.lanes.read().len(), 1);
+        }
+    }
 
     fn said(kind: ServerErrorKind, text: &str) -> RedisError {
         (ErrorKind::Server(kind), "said", text.to_owned()).into()

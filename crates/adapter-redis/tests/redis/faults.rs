@@ -64,7 +64,7 @@ async fn a_server_that_is_stopped_and_comes_back_empty_is_found_again() {
 
 /// A web server's workers have runtimes of their own, which end before what is done last.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_connection_outlives_the_runtime_of_the_caller_it_was_made_for() {
+async fn what_is_under_way_in_one_runtime_does_not_end_with_another() {
     let server = servers::Redis::start();
     let redis = Arc::new(on(&server).await);
     server.restart();
