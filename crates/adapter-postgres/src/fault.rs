@@ -81,7 +81,7 @@ pub enum Fault {
     )]
     Encoding(String),
     /// The server is a standby, or told to take no writes.
-    #[error("takes no writes: name the primary in postgres.url")]
+    #[error("takes no writes: start the primary, and name it in postgres.url")]
     ReadOnly,
     /// Its transactions are isolated in another way than the statements here were written for.
     #[error(
@@ -120,7 +120,13 @@ pub enum Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        let reason = describe(&error);
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Fault {
+    fn from(error: &Error) -> Self {
+        let reason = describe(error);
         match error.code() {
             Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
                 Self::Login(reason)
@@ -131,7 +137,7 @@ impl From<Error> for Fault {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::Forbidden,
             Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Self::ReadOnly,
             Some(_) => Self::Other(reason),
-            None => Self::of_connecting(&error),
+            None => Self::of_connecting(error),
         }
     }
 }

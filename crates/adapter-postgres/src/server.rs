@@ -111,7 +111,8 @@ impl Server {
                 Ok(Some(Ok(Ok(connection)))) => return Ok(connection),
                 // What a server says tells more than that another one is not there.
                 Ok(Some(Ok(Err(error)))) => {
-                    failure = failure.filter(|known| known.as_db_error().is_some());
+                    let silent = |known: &Error| matches!(known.into(), Fault::Unreachable(_));
+                    failure = failure.filter(|known| !silent(known));
                     failure.get_or_insert(error);
                 }
                 Ok(None) => match failure {

@@ -128,6 +128,15 @@ async fn of_several_hosts_the_one_that_takes_writes_is_used() {
         store.put(&code).await.unwrap(),
         "in the time of an operation"
     );
+
+    for hosts in [
+        format!("127.0.0.1:{closed},127.0.0.1:{standby}"),
+        format!("127.0.0.1:{standby},127.0.0.1:{closed}"),
+    ] {
+        let (text, fault) = refusal(&url.replace(address, &hosts)).await;
+        assert!(matches!(fault, Fault::ReadOnly), "{text}");
+        assert!(text.starts_with(&hosts), "{text}");
+    }
 }
 
 #[tokio::test]
