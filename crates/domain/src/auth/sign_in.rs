@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join_all, join4};
 
 use super::{Auth, AuthError, Limits, Part, SessionView, Tokens, UserView};
 use crate::code::{Code, PhoneCode, Verdict};
@@ -196,20 +196,23 @@ impl Auth {
         stake: Stake,
         sign_in: SignIn<'_>,
     ) -> Result<SignedIn, AuthError> {
-        let entered = match self.judge(codes, guess, &stake) {
-            Ok(code) => self.enter(code, &stake, sign_in).await,
-            Err(error) => Err(error),
+        let refusal = match self.judge(codes, guess, &stake) {
+            Ok(code) => match self.open_session(code, &stake.phone, sign_in).await {
+                Ok(entered) => return self.enter(code, &stake, entered).await,
+                Err(error) => error,
+            },
+            Err(error) => error,
         };
-        match &entered {
-            Ok(_) | Err(AuthError::CodeIncorrect { .. }) => {}
-            Err(AuthError::CodeGone) => self.refund(&stake.charges, stake.charged_at).await,
+        match &refusal {
+            AuthError::CodeIncorrect { .. } => {}
+            AuthError::CodeGone => self.refund(&stake.charges, stake.charged_at).await,
             // Trouble on our side costs the person no try.
-            Err(_) => {
+            _ => {
                 self.refund(&stake.charges, stake.charged_at).await;
                 self.release(codes).await;
             }
         }
-        entered
+        Err(refusal)
     }
 
     /// The code that the guess is right for.
@@ -238,25 +241,30 @@ impl Auth {
         Err(AuthError::CodeIncorrect { remaining })
     }
 
-    /// Signs the person in who proved the phone.
+    /// Lets the person in whose session is stored, and its code's id with it: whatever becomes of
+    /// the rest, unless their user was deleted a moment ago.
     async fn enter(
         &self,
         code: &PhoneCode,
         stake: &Stake,
-        sign_in: SignIn<'_>,
+        entered: SignedIn,
     ) -> Result<SignedIn, AuthError> {
-        let entered = self.open_session(code, &stake.phone, sign_in).await?;
-        // The session is stored, and its code's id with it: from here on the person is signed in,
-        // whatever becomes of the rest.
         let mut of_address = stake.charges.clone();
         of_address.retain(|charge| charge.scope == Scope::FailuresPerAddress);
         let failures = [Limits::failures_of(&self.vault(), &stake.phone)];
-        join3(
+        let (user, ..) = join4(
+            self.ports.users.find(entered.user.id),
             self.attend(Part::Codes, self.ports.codes.consume(code.id)),
             self.refund(&of_address, stake.charged_at),
             self.attend(Part::RateLimits, self.ports.limiter.clear(&failures)),
         )
         .await;
+        // Who deletes a user ends their sessions afterwards: one that is stored later is ours to end.
+        if matches!(user, Ok(None)) {
+            self.revoke_all(entered.user.id).await?;
+            return Err(self.gone());
+        }
+        self.attend(Part::Users, async { user.map(drop) }).await;
         Ok(entered)
     }
 

@@ -106,6 +106,36 @@ fn a_code_tried_by_id_and_by_phone_at_once_signs_in_once() {
     }
 }
 
+/// Else a session of nobody would open doors until it ends.
+#[test]
+fn a_user_deleted_during_a_sign_in_leaves_no_session() {
+    let mut signed_in = 0;
+    for seed in 0..200 {
+        let world = World::over(Fake::new(seed, true), |_| {});
+        world.enter(PHONE);
+        world.fake.advance(HOUR);
+        let id = world.code_for(PHONE);
+        let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
+        let sign_in = SignIn {
+            code: digits,
+            caller,
+            grant: Grant::Tokens,
+        };
+        let entering = world.auth.sign_in(text, sign_in);
+        let (answer, deleted) = block_on(join(entering, world.auth.delete_user(PHONE)));
+        deleted.unwrap();
+        signed_in += usize::from(answer.is_ok());
+        assert!(
+            matches!(answer, Ok(_) | Err(AuthError::CodeGone)),
+            "{answer:?}"
+        );
+        let state = world.snapshot();
+        let mut live = state.sessions.values().filter(|s| s.revoked_at.is_none());
+        assert!(live.all(|s| state.users.contains_key(&s.user)), "{seed}");
+    }
+    assert!((1..200).contains(&signed_in), "{signed_in}");
+}
+
 /// The budget of a phone holds over its codes, however many guess at once, at whichever face.
 #[test]
 fn parallel_wrong_guesses_at_all_codes_of_a_phone_stay_within_its_budget() {
