@@ -32,6 +32,20 @@ fn the_unit_is_understood_and_lets_the_service_do_little() {
 }
 
 #[test]
+fn the_unit_waits_for_its_servers_as_long_as_it_takes() {
+    let unit = read("deploy/phone-auth.service");
+    let (_, section) = unit.split_once("\n[Unit]\n").unwrap();
+    let (section, rest) = section.split_once("\n[Service]\n").unwrap();
+    // systemd heeds it in this section only, and else gives up after five starts in ten seconds.
+    assert!(
+        section
+            .lines()
+            .any(|line| line == "StartLimitIntervalSec=0")
+    );
+    assert!(rest.lines().any(|line| line == "Restart=on-failure"));
+}
+
+#[test]
 fn the_unit_runs_a_command_that_there_is_with_an_example_that_there_is() {
     let unit = read("deploy/phone-auth.service");
     let command = unit
