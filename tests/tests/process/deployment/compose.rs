@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{compose, dockerfile, environment, installation, path, read};
 
 const NODES: [&str; 3] = ["app1", "app2", "app3"];
+const IMAGE: &str = "phone-auth";
 
 fn names(list: &Value) -> Vec<&str> {
     match list {
@@ -28,6 +29,34 @@ fn every_node_is_configured_without_a_fault() {
                 shown.out
             );
         }
+    }
+}
+
+#[test]
+fn every_image_that_is_built_is_built_by_one_service_and_never_pulled() {
+    let compose = compose();
+    let services: Vec<_> = compose["services"].as_object().unwrap().values().collect();
+    let mut built = 0;
+    for service in services.iter().filter(|one| one["build"].is_string()) {
+        // Builds that run side by side and end in the same name are in each other's way.
+        let mut users = services.iter();
+        let others = users.filter(|other| other["image"] == service["image"]);
+        built += 1;
+    }
+}
+
+#[test]
+fn the_image_is_built_by_one_service_and_pulled_by_none() {
+    let compose = compose();
+    let services = compose["services"].as_object().unwrap().values();
+    // Builds that run side by side and end in one name are in each other's way.
+    let built = services.filter(|service| service.get("build").is_some());
+    let built: Vec<_> = built.map(|service| &service["image"]).collect();
+    assert_eq!(built, [IMAGE]);
+    for node in NODES {
+        let service = &compose["services"][node];
+        assert_eq!(service["image"], IMAGE);
+        assert_eq!(service["pull_policy"], "never");
     }
 }
 
@@ -70,7 +99,7 @@ fn every_file_volume_and_service_that_it_names_is_there() {
             assert_eq!(condition["condition"], "service_healthy", "{name}: {other}");
             let other = &services[other];
             let in_image = dockerfile().iter().any(|(word, _)| word == "HEALTHCHECK");
-            let checked = other["healthcheck"].is_object() || other["build"] == "." && in_image;
+            let checked = other["healthcheck"].is_object() || other["image"] == IMAGE && in_image;
             assert!(checked, "{name} waits for the health of {other}");
         }
     }
