@@ -14,6 +14,6 @@ WORKDIR /var/lib/phone-auth
 ENV PHONE_AUTH__SERVER__BIND=0.0.0.0:8080 \
     PHONE_AUTH__DATA__DIR=/var/lib/phone-auth
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=4s --start-period=10s CMD ["/usr/local/bin/phone-auth", "health"]
+HEALTHCHECK --interval=5s --timeout=4s --start-period=60s CMD ["/usr/local/bin/phone-auth", "health"]
 ENTRYPOINT ["/usr/local/bin/phone-auth"]
 CMD ["serve"]

@@ -106,6 +106,18 @@ fn every_file_volume_and_service_that_it_names_is_there() {
 }
 
 #[test]
+fn a_slow_first_start_is_not_taken_for_an_illness() {
+    let compose = compose();
+    let services = compose["services"].as_object().unwrap().values();
+    let checks = services.filter_map(|service| service.get("healthcheck"));
+    let checks: Vec<_> = checks.map(|check| &check["start_period"]).collect();
+    assert_eq!(checks, ["60s", "60s"]);
+    let image = dockerfile();
+    let check = image.iter().find(|(word, _)| word == "HEALTHCHECK");
+    assert!(check.unwrap().1.contains("--start-period=60s "));
+}
+
+#[test]
 fn nginx_balances_the_nodes_on_their_port_and_is_the_one_they_trust() {
     let (compose, nginx) = (compose(), read("deploy/nginx.conf"));
     let servers: Vec<_> = nginx
