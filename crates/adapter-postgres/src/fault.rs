@@ -61,6 +61,14 @@ pub enum Fault {
     /// The user or the password is wrong.
     #[error("does not let this user in ({0}): correct user and password in postgres.url")]
     Login(String),
+    /// Nobody may connect from here as this user, whatever the password.
+    #[error(
+        "does not let this user in from here ({0}): add a line for it to pg_hba.conf there and reload that, or, if there is one that wants TLS (hostssl), write ?sslmode=require after the database in postgres.url"
+    )]
+    Unlisted(String),
+    /// The user may not connect to this database.
+    #[error("does not let this user connect ({0}): GRANT CONNECT ON DATABASE … TO this user")]
+    NoConnect(String),
     /// The database is missing.
     #[error("does not exist: create it with CREATE DATABASE, or correct postgres.url")]
     NoDatabase,
@@ -100,9 +108,9 @@ pub enum Fault {
     NotMigrated(String),
     /// The user may not use what is there.
     #[error(
-        "does not let this user use the schema phone_auth: GRANT it USAGE ON SCHEMA, SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA and EXECUTE ON ALL FUNCTIONS IN SCHEMA phone_auth"
+        "does not let this user use the schema phone_auth ({0}): GRANT it USAGE ON SCHEMA, SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA and EXECUTE ON ALL FUNCTIONS IN SCHEMA phone_auth"
     )]
-    Forbidden,
+    Forbidden(String),
     /// A later version made its schema.
     #[error(
         "was written by a newer phone-auth (schema {found}, this one knows {known}): run that version or restore a backup"
@@ -128,13 +136,19 @@ impl From<&Error> for Fault {
     fn from(error: &Error) -> Self {
         let reason = describe(error);
         match error.code() {
+            // In every language.
+            Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+                if reason.contains("pg_hba.conf") =>
+            {
+                Self::Unlisted(reason)
+            }
             Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
                 Self::Login(reason)
             }
             Some(&SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase,
             Some(&SqlState::TOO_MANY_CONNECTIONS) => Self::Full(reason),
             Some(&SqlState::CANNOT_CONNECT_NOW) => Self::NotReady(reason),
-            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::Forbidden,
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::Forbidden(reason),
             Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Self::ReadOnly,
             Some(_) => Self::Other(reason),
             None => Self::of_connecting(error),

@@ -34,12 +34,17 @@ const HAS_SCHEMA: &str = "SELECT EXISTS (
 
 const APPLIED: &str = "SELECT coalesce(max(version), 0) FROM phone_auth.refinery_schema_history";
 
-const MAY_USE: &str = "SELECT
-    (SELECT bool_and(has_table_privilege(pg_class.oid, may))
-       FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may
-      WHERE relnamespace = 'phone_auth'::regnamespace AND relkind = 'r' AND relname !~ 'history')
-AND (SELECT bool_and(has_function_privilege(pg_proc.oid, 'EXECUTE'))
-       FROM pg_proc WHERE pronamespace = 'phone_auth'::regnamespace)";
+const LACKING_RIGHT: &str = "
+    SELECT format('no %s ON %s', may, pg_class.oid::regclass)
+      FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may
+     WHERE relnamespace = 'phone_auth'::regnamespace AND relkind = 'r' AND relname !~ 'history'
+       AND NOT has_table_privilege(pg_class.oid, may)
+     UNION ALL
+    SELECT format('no EXECUTE ON %s', pg_proc.oid::regproc)
+      FROM pg_proc
+     WHERE pronamespace = 'phone_auth'::regnamespace
+       AND NOT has_function_privilege(pg_proc.oid, 'EXECUTE')
+     LIMIT 1";
 
 /// Others refuse some text, or keep what is no text.
 const ENCODING: &str = "SELECT current_setting('server_encoding')";
@@ -105,15 +110,18 @@ async fn by<T>(
 
 async fn complete(client: &Client, applied: i32) -> Result<(), Fault> {
     apply(client, applied).await?;
-    match ask(client, MAY_USE, params![]).await? {
-        Some(true) => Ok(()),
-        _ => Err(Fault::Forbidden),
+    match ask(client, LACKING_RIGHT, params![]).await? {
+        Some(right) => Err(Fault::Forbidden(right)),
+        None => Ok(()),
     }
 }
 
 /// Connects to a server that can be used, and says which schema it has: 0 is none.
 async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
-    let connection = server.connect().await?;
+    let connection = server.connect().await.map_err(|error| match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Fault::NoConnect(describe(&error)),
+        _ => error.into(),
+    })?;
     let version = ask(&connection.client, VERSION, params![]).await?;
     supported(version.unwrap_or_default())?;
     match ask(&connection.client, ENCODING, params![]).await? {

@@ -277,6 +277,23 @@ async fn a_migration_that_takes_long_fails_a_start_and_not_the_command() {
 async fn a_user_needs_no_more_rights_than_the_messages_say() {
     let url = own_server().database();
     let limited = as_user(&url, "limited");
+    let database = name(&url).rsplit_once('/').unwrap().1;
+    psql(
+        &url,
+        &format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
+    );
+    let (text, fault) = refusal(&limited).await;
+    assert!(matches!(fault, Fault::NoConnect(_)), "{text}");
+    let told = [
+        &format!("permission denied for database \"{database}\""),
+        "GRANT CONNECT ON DATABASE",
+    ];
+    assert!(told.iter().all(|told| text.contains(told)), "{text}");
+    psql(
+        &url,
+        &format!("GRANT CONNECT ON DATABASE {database} TO limited"),
+    );
+
     let (text, fault) = refusal(&limited).await;
     assert!(matches!(fault, Fault::NotMigrated(_)), "{text}");
     assert!(text.contains("`phone-auth migrate`"), "{text}");
@@ -286,9 +303,16 @@ async fn a_user_needs_no_more_rights_than_the_messages_say() {
     let functions = "EXECUTE ON ALL FUNCTIONS IN SCHEMA phone_auth";
     // As hardened databases have it.
     psql(&url, &format!("REVOKE {functions} FROM PUBLIC"));
-    for right in ["USAGE ON SCHEMA phone_auth", tables, functions] {
+    let select = "SELECT ON ALL TABLES IN SCHEMA phone_auth";
+    for (right, lacking) in [
+        ("USAGE ON SCHEMA phone_auth", "permission denied for schema"),
+        (select, "permission denied for table"),
+        (tables, "no INSERT ON phone_auth."),
+        (functions, "no EXECUTE ON phone_auth."),
+    ] {
         let (text, fault) = refusal(&limited).await;
-        assert!(matches!(fault, Fault::Forbidden), "{right}: {text}");
+        assert!(matches!(fault, Fault::Forbidden(_)), "{right}: {text}");
+        assert!(text.contains(lacking), "{right}: {text}");
         psql(&url, &format!("GRANT {right} TO limited"));
     }
     use_all(&Postgres::open(&settings(&limited)).await.unwrap()).await;

@@ -74,6 +74,15 @@ async fn a_server_without_tls_is_refused_where_it_is_required() {
 }
 
 #[tokio::test]
+async fn a_server_that_lets_in_over_tls_only_is_refused_without() {
+    let (text, fault) = refusal(&trusting(&server().database(), server())).await;
+    assert!(matches!(fault, Fault::Unlisted(_)), "{text}");
+    for told in ["no encryption", "pg_hba.conf", "?sslmode=require"] {
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_without_authorities_is_refused() {
     let url = required(&server().database());
     for file in ["/nonexistent/ca.pem", "/dev/null"] {
