@@ -130,6 +130,7 @@ fn nginx_balances_the_nodes_on_their_port_and_is_the_one_they_trust() {
         let network = &compose["services"][name]["networks"]["default"];
         network["ipv4_address"].as_str().unwrap().to_owned()
     };
+    let told = &compose["services"]["nginx"]["extra_hosts"];
     for node in NODES {
         let environment = environment(&compose["services"][node]);
         let value = |name: &str| {
@@ -140,5 +141,7 @@ fn nginx_balances_the_nodes_on_their_port_and_is_the_one_they_trust() {
         assert!(value("BIND").ends_with(":8080"));
         assert_eq!(value("TRUSTED_PROXIES"), address("nginx"));
         assert_ne!(address(node), address("nginx"));
+        // Or nginx does not start while a node is stopped.
+        assert_eq!(told[node], address(node));
     }
 }
