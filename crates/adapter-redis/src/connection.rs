@@ -1,9 +1,9 @@
 //! One connection to one server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -15,18 +15,22 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Fault, OpenError};
 use crate::settings::Server;
 
+/// How long an address of several has to answer before the next one is tried.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// A connection that many callers share. It closes when the last of them has let go.
 pub(crate) struct Connection {
     pub(crate) server: Server,
+    /// What the server calls itself, if it was found to be the master.
+    pub(crate) master: String,
     redis: MultiplexedConnection,
     driver: JoinHandle<()>,
-    given_up: AtomicBool,
 }
 
 impl Connection {
@@ -54,7 +58,7 @@ impl Connection {
             server: server.clone(),
             redis,
             driver: tokio::spawn(driver),
-            given_up: AtomicBool::new(false),
+            master: String::new(),
         };
         connection.sign_in().await?;
         Ok(connection)
@@ -76,14 +80,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether it is worth another command: not given up, nor closed by the server.
-    pub(crate) fn is_good(&self) -> bool {
-        !self.given_up.load(Ordering::Relaxed) && !self.driver.is_finished()
-    }
-
-    /// It gets no more commands. Those under way may still be answered.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
+    /// Whether the server has not closed it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.driver.is_finished()
     }
 
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
@@ -110,10 +109,25 @@ async fn connect(server: &Server, tls: Option<&TlsConnector>) -> Result<Connecti
 async fn dial(host: &str, port: u16) -> Result<TcpStream, Fault> {
     let addresses = lookup_host((host, port)).await;
     let addresses: Vec<_> = addresses.map_err(|_| Fault::UnknownHost)?.collect();
-    let tcp = TcpStream::connect(&*addresses).await?;
+    let tcp = reach(&addresses).await?;
     tcp.set_nodelay(true)?;
     notice_silence(&SockRef::from(&tcp))?;
     Ok(tcp)
+}
+
+/// The first address that answers: one that is silent is passed over if there is another.
+async fn reach(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut others = addresses.iter();
+    while let Some(address) = others.next() {
+        let connecting = TcpStream::connect(address);
+        if others.len() == 0 {
+            return connecting.await;
+        }
+        if let Ok(Ok(tcp)) = timeout(PATIENCE, connecting).await {
+            return Ok(tcp);
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// A server that vanished is noticed in half a minute, and with a command under way soon. It also
@@ -165,7 +179,29 @@ fn add_file(
 mod tests {
     use std::net::TcpListener;
 
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_or_refuses_is_passed_over() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = server.local_addr().unwrap();
+        // Its queue of connections is full, so it says nothing to another one.
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        listener.bind(&any.into()).unwrap();
+        listener.listen(0).unwrap();
+        let silent = listener.local_addr().unwrap().as_socket().unwrap();
+        let _inside = TcpStream::connect(silent).await.unwrap();
+        let refusing = SocketAddr::from(([127, 0, 0, 1], 1));
+        for others in [silent, refusing] {
+            let reached = timeout(2 * PATIENCE, reach(&[others, server])).await;
+            assert_eq!(reached.unwrap().unwrap().peer_addr().unwrap(), server);
+        }
+        let refused = reach(&[refusing]).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
 
     #[tokio::test]
     async fn a_connection_notices_that_its_server_vanished() {

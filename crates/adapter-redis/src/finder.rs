@@ -49,12 +49,13 @@ impl Finder {
         key: &str,
         deadline: Instant,
     ) -> Result<Connection, OpenError> {
-        let connection = match &self.servers {
+        let mut connection = match &self.servers {
             Servers::Sentinel { master, .. } => self.elected(master, deadline).await?,
             Servers::Single(_) | Servers::Cluster(_) => self.owner(key, deadline).await?,
         };
         let info = self.ask(&connection, &redis::cmd("INFO"), deadline).await?;
-        inspect(info, &self.servers).map_err(|fault| OpenError::new(&connection.server, fault))?;
+        let judged = inspect(info, &self.servers);
+        connection.master = judged.map_err(|fault| OpenError::new(&connection.server, fault))?;
         Ok(connection)
     }
 

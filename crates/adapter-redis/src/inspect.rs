@@ -11,8 +11,9 @@ pub(crate) const COMMANDS: &str = "+info +eval +evalsha +exists +del +pexpire +p
 /// The oldest version that the scripts are written for.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// Judges the answer to INFO.
-pub(crate) fn inspect(info: String, servers: &Servers) -> Result<(), Fault> {
+/// Judges the answer to INFO. Says what the server calls itself, which is new after a restart; a
+/// proxy may hide it.
+pub(crate) fn inspect(info: String, servers: &Servers) -> Result<String, Fault> {
     let line = |name: &str| {
         let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
         info.lines().find_map(value)
@@ -37,7 +38,7 @@ pub(crate) fn inspect(info: String, servers: &Servers) -> Result<(), Fault> {
     if line("role").as_deref() != Some("master") {
         return Err(Fault::Replica);
     }
-    Ok(())
+    Ok(line("run_id").unwrap_or_default())
 }
 
 fn parse(version: &str) -> Option<(u32, u32)> {
@@ -63,7 +64,7 @@ mod tests {
         plain.iter().map(of).collect()
     }
 
-    fn judge(of: &[(&str, &str)]) -> Result<(), Fault> {
+    fn judge(of: &[(&str, &str)]) -> Result<String, Fault> {
         inspect(info(of), &Servers::Single(String::new()))
     }
 

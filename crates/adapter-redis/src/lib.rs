@@ -19,7 +19,7 @@
 //! port are in one slot, so that a script reaches all it needs. A Cluster spreads ports, not
 //! rows: of three masters that share the slots evenly, each has one port. Scripts touch the keys
 //! that are declared to them, and keys whose names they read in those: of the same slot, as Redis
-//! and Valkey allow. They read everything before they write.
+//! and Valkey allow. A server that is full refuses them before their first write.
 //!
 //! # What stays, and for how long
 //!

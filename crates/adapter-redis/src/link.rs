@@ -31,11 +31,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// Every runtime that calls has a connection of its own, which lives and ends with it: a web
 /// server's worker hands nothing to another thread and waits for none, and what it has under way
-/// goes out in one packet.
+/// goes out in one packet. As soon as one of them has found another master, all others follow: the
+/// last one may be back, and not know yet that it is none.
 pub(crate) struct Link {
     finder: Arc<Finder>,
     base: String,
     lanes: RwLock<HashMap<runtime::Id, Arc<Lane>>>,
+    master: RwLock<String>,
 }
 
 impl Link {
@@ -45,6 +47,7 @@ impl Link {
             finder,
             base: format!("{prefix}{{{port}}}:"),
             lanes: RwLock::default(),
+            master: RwLock::default(),
         }
     }
 
@@ -54,7 +57,7 @@ impl Link {
         self.finder
             .rehearse(&connection, &self.base, deadline)
             .await?;
-        self.lane().keep(connection);
+        self.lane().keep(connection, &self.master);
         Ok(())
     }
 
@@ -99,24 +102,24 @@ impl Link {
     }
 
     async fn attempt<T: FromRedisValue>(&self, command: &Cmd, deadline: Instant) -> RedisResult<T> {
-        let connection = timeout_at(deadline, self.connection()).await;
+        let lane = self.lane();
+        let connection = timeout_at(deadline, self.connection(&lane)).await;
         let connection = connection.map_err(|_| late("the way to the master is not found"))??;
         let answer = timeout_at(deadline, connection.query(command)).await;
         let answer = answer.map_err(|_| late(&format!("{} does not answer", connection.server)));
         let answer = answer.flatten();
         if answer.as_ref().is_err_and(is_lost) {
-            connection.give_up();
+            lane.give_up(&connection);
         }
         answer
     }
 
-    async fn connection(&self) -> RedisResult<Arc<Connection>> {
-        let lane = self.lane();
+    async fn connection(&self, lane: &Lane) -> RedisResult<Arc<Connection>> {
         let connect = async || {
             let deadline = Instant::now() + CONNECTING;
             self.finder.connect(&self.base, deadline).await
         };
-        lane.connection(connect).await
+        lane.connection(&self.master, connect).await
     }
 
     fn lane(&self) -> Arc<Lane> {
@@ -126,7 +129,7 @@ impl Link {
         }
         let mut lanes = self.lanes.write();
         // A runtime that ended took its connection with it.
-        lanes.retain(|_, lane| lane.has_connection() || Arc::strong_count(lane) > 1);
+        lanes.retain(|_, lane| lane.is_connected() || Arc::strong_count(lane) > 1);
         lanes.entry(runtime).or_default().clone()
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,9 +14,10 @@ use conformance::sample;
 use domain::code::PhoneCode;
 use domain::ports::CodeStore;
 use servers::{RedisCluster, RedisSentinel};
+use tokio::runtime::Runtime;
 
 use crate::faults::works;
-use crate::{on_cluster, on_sentinel, redis_cli, settings};
+use crate::{on_cluster, on_sentinel, open, redis_cli, settings};
 
 /// How long the servers may take to agree on another master.
 const ELECTION: Duration = Duration::from_secs(15);
@@ -176,29 +179,57 @@ async fn the_sentinels_next_master_is_found_when_the_last_was_killed() {
     }
 }
 
-/// A sentinel that says to everything that the master is there.
-fn sentinel_for(master: &servers::Redis) -> String {
-    let port = master.port().to_string();
-    let answer = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+/// A sentinel that says to everything that the master is at that port.
+fn sentinel_for(master: Arc<AtomicU16>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             let _ = client.read(&mut [0; 4096]);
+            let port = master.load(Ordering::SeqCst).to_string();
+            let answer = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
             let _ = client.write_all(answer.as_bytes());
         }
     });
     format!("redis://{address}")
 }
 
+/// The last master is back, and takes writes until a sentinel tells it.
+#[tokio::test]
+async fn all_runtimes_follow_the_one_that_found_the_next_master() {
+    let [last, next] = [(); 2].map(|()| servers::Redis::start());
+    let named = Arc::new(AtomicU16::new(last.port()));
+    let servers = Servers::Sentinel {
+        master: "any".to_owned(),
+        urls: vec![sentinel_for(named.clone())],
+    };
+    let redis = Arc::new(open(&settings(servers, last.prefix())).await);
+    let worker = Runtime::new().unwrap();
+    let calls = redis.clone();
+    let warm = worker.spawn(async move { works(&calls).await });
+    assert_eq!(warm.await.unwrap(), [true; 3]);
+    named.store(next.port(), Ordering::SeqCst);
+    last.pause();
+    assert_eq!(works(&redis).await, [false; 3]);
+    assert_eq!(works(&redis).await, [true; 3]);
+    last.resume();
+    let before = last.cli(&["DBSIZE"]);
+    let calls = redis.clone();
+    let late = worker.spawn(async move { works(&calls).await });
+    assert_eq!(late.await.unwrap(), [true; 3]);
+    assert_eq!(last.cli(&["DBSIZE"]), before);
+    worker.shutdown_background();
+}
+
 #[tokio::test]
 async fn a_sentinel_that_has_not_heard_of_a_failover_is_outvoted() {
     let [back_and_empty, master] = [(); 2].map(|()| servers::Redis::start());
-    let [stale, fresh] = [&back_and_empty, &master].map(sentinel_for);
+    let [stale, fresh] = [&back_and_empty, &master]
+        .map(|server| sentinel_for(Arc::new(AtomicU16::new(server.port()))));
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("redis://{}", silent.local_addr().unwrap());
     let gone = "redis://127.0.0.1:1".to_owned();
-    let open = async |sentinels: [&String; 3]| {
+    let open_by = async |sentinels: [&String; 3]| {
         let servers = Servers::Sentinel {
             master: "any".to_owned(),
             urls: sentinels.map(String::clone).into(),
@@ -210,11 +241,11 @@ async fn a_sentinel_that_has_not_heard_of_a_failover_is_outvoted() {
         [&fresh, &fresh, &silent],
         [&fresh, &gone, &silent],
     ] {
-        let redis = open(majority).await.unwrap();
+        let redis = open_by(majority).await.unwrap();
         assert!(redis.put(&sample::phone_code()).await.unwrap());
     }
     for divided in [[&stale, &fresh, &gone], [&fresh, &silent, &stale]] {
-        let error = open(divided).await.err().expect("no master");
+        let error = open_by(divided).await.err().expect("no master");
         assert!(matches!(error.into_fault(), Fault::Divided));
     }
     assert_eq!(back_and_empty.cli(&["DBSIZE"]), "0");
