@@ -13,6 +13,7 @@ mod faults;
 mod keys;
 mod laws;
 mod opening;
+mod tls;
 
 use std::process::Command;
 

@@ -1,0 +1,56 @@
+//! TLS: who is trusted, and what is said of others.
+
+use adapter_redis::Settings;
+
+use crate::opening::{refusal, refusal_of, single};
+use crate::{open, settings};
+
+#[tokio::test]
+async fn tls_is_checked_by_the_authority_and_by_the_hosts_name() {
+    let server = servers::Redis::start_tls();
+    let authority = Some(server.ca_file());
+    let at = |host: &str, ca_file| Settings {
+        ca_file,
+        ..settings(
+            single(format!("rediss://{host}:{}", server.port())),
+            server.prefix(),
+        )
+    };
+    open(&at("127.0.0.1", authority.clone())).await;
+    open(&at("localhost", authority.clone())).await;
+    let stranger = refusal_of(&at("127.0.0.1", None)).await;
+    assert!(stranger.contains("cannot be trusted"), "{stranger}");
+    server.cli(&["CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2"]);
+    let other_name = refusal_of(&at("127.0.0.2", authority)).await;
+    assert!(other_name.contains("cannot be trusted"), "{other_name}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_tls_when_it_should_not_or_the_other_way_is_refused() {
+    let (plain, tls) = (servers::Redis::shared(), servers::Redis::start_tls());
+    for url in [
+        plain.url().replace("redis://", "rediss://"),
+        tls.url().replace("rediss://", "redis://"),
+    ] {
+        let text = refusal(single(url)).await;
+        assert!(text.contains("speaks TLS just as [redis] says"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_read_is_named() {
+    let folder = servers::Redis::start_tls();
+    let ca_file = folder.ca_file();
+    for path in [
+        ca_file.with_file_name("missing.pem"),
+        ca_file.with_file_name("server.key"),
+    ] {
+        let settings = Settings {
+            ca_file: Some(path.clone()),
+            ..settings(single("rediss://127.0.0.1:1"), String::new())
+        };
+        let text = refusal_of(&settings).await;
+        assert!(text.starts_with(&path.display().to_string()), "{text}");
+        assert!(text.contains("let redis.ca_file name"), "{text}");
+    }
+}
