@@ -1,6 +1,6 @@
 use std::io;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Why the servers cannot be used, in one line that says what to do. It shows no password.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +68,17 @@ pub enum Fault {
     Silent,
     /// It hangs up. One that is full says so, if one listens before it does.
     #[error(
-        "closes the connection: look whether it speaks TLS just as [redis] says, and whether its maxclients is high enough"
+        "closes the connection: look whether it speaks TLS just as [redis] says, whether its maxclients is high enough, and whether it is in protected mode for want of a password"
     )]
     Closed,
+    /// It has no password, and takes none but local clients.
+    #[error(
+        "is in protected mode: give it a password (requirepass, or ACL SETUSER), and write that into the URL"
+    )]
+    Protected,
+    /// It starts.
+    #[error("is loading its data: wait until INFO says loading:0, and start again")]
+    Loading,
     /// Something else listens there.
     #[error("does not answer as Redis does: correct its host and port in [redis]")]
     NotRedis,
@@ -85,6 +93,11 @@ pub enum Fault {
     /// It does not take the password.
     #[error("rejects the user or the password: correct them in [redis]")]
     PasswordWrong,
+    /// It has fewer databases, or is a node of a Cluster.
+    #[error(
+        "has no database of that number: correct what follows the last / of its URL, or raise databases in its configuration; a Cluster has 0 alone"
+    )]
+    Database,
     /// The user may not do what is needed.
     #[error("forbids what is needed ({why}): run ACL SETUSER {user} ~{prefix}* {commands}")]
     Forbidden {
@@ -108,9 +121,17 @@ pub enum Fault {
     /// It is no master, and takes no writes.
     #[error("is a replica: name its master in [redis]")]
     Replica,
+    /// It is a master whose replicas are not there.
+    #[error("has too few replicas to take writes: start them, or lower its min-replicas-to-write")]
+    FewReplicas,
     /// It is a node of a Cluster.
     #[error("is a node of a Cluster: write redis.cluster_urls in place of {0}")]
     Cluster(&'static str),
+    /// It is a node of a Cluster that lacks masters.
+    #[error(
+        "says that its Cluster does not serve all keys ({0}): look at CLUSTER INFO and CLUSTER NODES, bring back the masters that fail or give their slots to others, and start again"
+    )]
+    ClusterDown(String),
     /// It is no node of a Cluster.
     #[error("is no node of a Cluster: write redis.url in place of redis.cluster_urls")]
     NoCluster,
@@ -143,7 +164,7 @@ impl Fault {
     /// Why a password is not taken.
     pub(crate) fn of_password(error: RedisError) -> Self {
         match error.into() {
-            fault @ (Self::Closed | Self::NotRedis) => fault,
+            fault @ (Self::Closed | Self::Protected | Self::NotRedis) => fault,
             _ => Self::PasswordWrong,
         }
     }
@@ -162,14 +183,37 @@ impl From<io::Error> for Fault {
 impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Self {
         let text = error.to_string();
-        if error.kind() == ErrorKind::Parse {
-            Self::NotRedis
-        } else if error.is_connection_dropped() || text.contains("max number of clients") {
-            Self::Closed
-        } else if text.contains("Authentication required") {
-            Self::PasswordMissing
-        } else {
-            Self::Other(error.into())
+        let says = |words| text.contains(words);
+        match error.kind() {
+            ErrorKind::Parse => Self::NotRedis,
+            ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::Loading,
+            ErrorKind::Server(ServerErrorKind::ClusterDown) => Self::ClusterDown(text),
+            ErrorKind::Server(ServerErrorKind::MasterDown) => Self::Replica,
+            _ if says("running in protected mode") => Self::Protected,
+            _ if says("max number of clients") || error.is_connection_dropped() => Self::Closed,
+            _ if says("Authentication required") => Self::PasswordMissing,
+            _ if says("DB index is out of range") || says("SELECT is not allowed") => {
+                Self::Database
+            }
+            _ if says("NOREPLICAS") => Self::FewReplicas,
+            _ => Self::Other(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_not_ready_is_told_what_to_wait_for() {
+        let told = |kind| {
+            let said: RedisError = (ErrorKind::Server(kind), "said").into();
+            Fault::from(said).to_string()
+        };
+        let loading = told(ServerErrorKind::BusyLoading);
+        assert!(loading.contains("wait until INFO says"), "{loading}");
+        let cut_off = told(ServerErrorKind::MasterDown);
+        assert!(cut_off.contains("name its master"), "{cut_off}");
     }
 }

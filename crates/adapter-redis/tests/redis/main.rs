@@ -14,6 +14,7 @@ mod keys;
 mod laws;
 mod opening;
 mod tls;
+mod unready;
 
 use std::process::Command;
 
