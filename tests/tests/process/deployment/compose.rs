@@ -33,19 +33,6 @@ fn every_node_is_configured_without_a_fault() {
 }
 
 #[test]
-fn every_image_that_is_built_is_built_by_one_service_and_never_pulled() {
-    let compose = compose();
-    let services: Vec<_> = compose["services"].as_object().unwrap().values().collect();
-    let mut built = 0;
-    for service in services.iter().filter(|one| one["build"].is_string()) {
-        // Builds that run side by side and end in the same name are in each other's way.
-        let mut users = services.iter();
-        let others = users.filter(|other| other["image"] == service["image"]);
-        built += 1;
-    }
-}
-
-#[test]
 fn the_image_is_built_by_one_service_and_pulled_by_none() {
     let compose = compose();
     let services = compose["services"].as_object().unwrap().values();
