@@ -1,33 +1,41 @@
 //! A Redis Cluster: three masters, each with a replica.
 
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::redis::{launch, redis_cli};
+use crate::access::Access;
+use crate::redis::launch;
 use crate::server::Server;
-use crate::{output, program, unique, until};
+use crate::{unique, until};
 
 /// Six nodes; they end when dropped.
-pub struct RedisCluster(Vec<Server>);
+pub struct RedisCluster {
+    nodes: Vec<Server>,
+    access: Access,
+}
 
 impl RedisCluster {
     /// A new, empty cluster. A master is given up after a second without an answer; its replica is
     /// elected in about another.
     pub fn start() -> Self {
-        Self::with_patience(1000)
+        Self::with(Access::plain(), 1000)
     }
 
-    fn with_patience(millis: u32) -> Self {
-        let timeout = format!("cluster-node-timeout {millis}");
-        let nodes = (0..6).map(|_| launch(&["cluster-enabled yes", &timeout]));
-        let nodes: Vec<Server> = nodes.collect();
-        output(
-            Command::new(program("redis-cli"))
-                .args(["--cluster", "create"])
-                .args(nodes.iter().map(address))
-                .args(["--cluster-replicas", "1", "--cluster-yes"]),
-        );
-        let cluster = Self(nodes);
+    /// One whose nodes take TLS only, and ask for the password that [`Self::urls`] have.
+    pub fn start_tls() -> Self {
+        Self::with(Access::tls(), 1000)
+    }
+
+    fn with(access: Access, patience_millis: u32) -> Self {
+        let timeout = format!("cluster-node-timeout {patience_millis}");
+        let nodes = (0..6).map(|_| launch(&access, &["cluster-enabled yes", &timeout]));
+        let nodes = nodes.collect();
+        let cluster = Self { nodes, access };
+        let addresses: Vec<String> = cluster.nodes.iter().map(address).collect();
+        let mut create = vec!["--cluster", "create"];
+        create.extend(addresses.iter().map(String::as_str));
+        create.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+        cluster.ask(&cluster.nodes[0], &create);
         cluster.wait_until_whole();
         cluster
     }
@@ -35,12 +43,18 @@ impl RedisCluster {
     /// The one of this test process. Nobody stops its nodes, and a busy machine is no failure.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<RedisCluster> = OnceLock::new();
-        SHARED.get_or_init(|| Self::with_patience(60_000))
+        SHARED.get_or_init(|| Self::with(Access::plain(), 60_000))
     }
 
     /// The URL of each node.
     pub fn urls(&self) -> Vec<String> {
-        self.0.iter().map(url).collect()
+        let url = |node: &Server| self.access.url(node.port());
+        self.nodes.iter().map(url).collect()
+    }
+
+    /// The authority that signed the certificates, if the nodes take TLS.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.access.ca_file()
     }
 
     /// A prefix for keys, nobody else's.
@@ -50,20 +64,24 @@ impl RedisCluster {
 
     /// What `redis-cli` writes for a command, at the node that has the key that it names.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        let alive = self.0.iter().find(|node| node.runs()).expect("a node");
-        redis_cli(&url(alive), &[&["-c"], arguments].concat())
+        let alive = self.nodes.iter().find(|node| node.runs());
+        self.ask(alive.expect("a node"), &[&["-c"], arguments].concat())
+    }
+
+    fn ask(&self, node: &Server, arguments: &[&str]) -> String {
+        self.access.cli(&self.access.url(node.port()), arguments)
     }
 
     /// kill -9 of the node that is the master of a key; its replica takes over. Gives its number.
     pub fn kill_master_of(&self, key: &str) -> usize {
         let node = self.master_of(key);
-        self.0[node].kill();
+        self.nodes[node].kill();
         node
     }
 
     /// Starts a node again that was killed, empty.
     pub fn restart(&self, node: usize) {
-        self.0[node].run();
+        self.nodes[node].run();
     }
 
     /// The number of the node that is the master of a key; waits for one to be elected.
@@ -79,25 +97,25 @@ impl RedisCluster {
                 .find_map(|line| port_if_master_of(line, slot))
         };
         let port = until(find, || format!("no master of slot {slot}: {}", nodes()));
-        let node = self.0.iter().position(|node| node.port() == port);
+        let node = self.nodes.iter().position(|node| node.port() == port);
         node.expect("a node of ours")
     }
 
     /// SIGSTOP of a node.
     pub fn pause(&self, node: usize) {
-        self.0[node].pause();
+        self.nodes[node].pause();
     }
 
     /// Ends [`Self::pause`].
     pub fn resume(&self, node: usize) {
-        self.0[node].resume();
+        self.nodes[node].resume();
     }
 
     /// Waits until every node that runs finds a master for every slot, and has what its own has.
     pub fn wait_until_whole(&self) {
-        for node in self.0.iter().filter(|node| node.runs()) {
-            let cluster = || redis_cli(&url(node), &["CLUSTER", "INFO"]);
-            let replication = || redis_cli(&url(node), &["INFO", "replication"]);
+        for node in self.nodes.iter().filter(|node| node.runs()) {
+            let cluster = || self.ask(node, &["CLUSTER", "INFO"]);
+            let replication = || self.ask(node, &["INFO", "replication"]);
             let whole = || {
                 let all = cluster().contains("cluster_state:ok");
                 let linked = !replication().contains("master_link_status:down");
@@ -111,10 +129,6 @@ impl RedisCluster {
 
 fn address(node: &Server) -> String {
     format!("127.0.0.1:{}", node.port())
-}
-
-fn url(node: &Server) -> String {
-    format!("redis://{}", address(node))
 }
 
 /// Reads a line of CLUSTER NODES: `id ip:port@bus flags … first-last first-last`.

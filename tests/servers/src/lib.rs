@@ -16,6 +16,7 @@
     reason = "in a test a panic is an assertion"
 )]
 
+mod access;
 mod certificate;
 mod cluster;
 pub mod folder;

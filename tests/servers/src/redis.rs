@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 
 use rustix::process::Signal;
 
+use crate::access::Access;
 use crate::folder::Folder;
 use crate::server::{Launch, Server};
-use crate::{certificate, output, program, unique};
+use crate::{output, program, unique};
 
 /// Nothing on disk: restarted, it is empty.
 const SETTINGS: &str = "
@@ -23,6 +24,7 @@ pub struct Redis {
     url: String,
     /// None: it was there already, and is not ours to stop.
     server: Option<Server>,
+    access: Access,
 }
 
 impl Redis {
@@ -40,25 +42,24 @@ impl Redis {
         let user = password
             .map(|password| format!("default:{password}@"))
             .unwrap_or_default();
-        let server = launch(lines);
+        let access = Access::plain();
+        let server = launch(&access, lines);
         let url = format!("redis://{user}127.0.0.1:{}", server.port());
         Self {
             url,
             server: Some(server),
+            access,
         }
     }
 
-    /// A new, empty server that takes TLS only.
+    /// A new, empty server that takes TLS only, and asks for the password that [`Self::url`] has.
     pub fn start_tls() -> Self {
-        let folder = Folder::new("redis");
-        certificate::issue(&folder);
-        let files = ["tls-cert-file server.pem", "tls-key-file server.key"];
-        let clients = ["tls-ca-cert-file ca.pem", "tls-auth-clients no"];
-        let server = launch_in(folder, "port 0\ntls-port", &[files, clients].concat());
-        let url = format!("rediss://127.0.0.1:{}", server.port());
+        let access = Access::tls();
+        let server = launch(&access, &[]);
         Self {
-            url,
+            url: access.url(server.port()),
             server: Some(server),
+            access,
         }
     }
 
@@ -66,7 +67,11 @@ impl Redis {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Redis> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("TEST_REDIS_URL") {
-            Ok(url) => Self { url, server: None },
+            Ok(url) => Self {
+                url,
+                server: None,
+                access: Access::plain(),
+            },
             Err(_) => Self::start(),
         })
     }
@@ -88,16 +93,12 @@ impl Redis {
 
     /// What `redis-cli` writes for a command.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        if self.url.starts_with("rediss:") && self.server.is_some() {
-            let authority = self.ca_file().display().to_string();
-            return redis_cli(&self.url, &[&["--cacert", &authority], arguments].concat());
-        }
-        redis_cli(&self.url, arguments)
+        self.access.cli(&self.url, arguments)
     }
 
     /// The authority that signed its certificate, if it takes TLS.
-    pub fn ca_file(&self) -> PathBuf {
-        self.folder().join(certificate::AUTHORITY)
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.access.ca_file()
     }
 
     /// Where it keeps its files.
@@ -143,17 +144,11 @@ impl Redis {
 }
 
 /// Starts `redis-server` with these lines in its configuration.
-pub(crate) fn launch(lines: &[&str]) -> Server {
-    launch_in(Folder::new("redis"), "port", lines)
-}
-
-fn launch_in(folder: Folder, listens: &str, lines: &[&str]) -> Server {
+pub(crate) fn launch(access: &Access, lines: &[&str]) -> Server {
     let lines = lines.join("\n");
-    Server::start(folder, |folder, port| {
-        folder.write(
-            "redis.conf",
-            &format!("{listens} {port}{SETTINGS}{lines}\n"),
-        );
+    Server::start(Folder::new("redis"), |folder, port| {
+        let listens = access.lines(port);
+        folder.write("redis.conf", &format!("{listens}{SETTINGS}{lines}\n"));
         Launch {
             program: program("redis-server"),
             arguments: vec!["redis.conf".to_owned()],

@@ -53,8 +53,8 @@ fn redis_asks_for_the_password_that_it_is_given() {
 }
 
 #[test]
-fn both_take_tls_only_when_told() {
-    let (postgres, redis) = (Postgres::start_tls(), Redis::start_tls());
+fn postgres_takes_tls_only_when_told() {
+    let postgres = Postgres::start_tls();
     let checked = format!(
         "{}?sslmode=verify-full&sslrootcert={}",
         postgres.url(),
@@ -63,11 +63,24 @@ fn both_take_tls_only_when_told() {
     assert_eq!(psql(&checked, "SELECT 1"), "1");
     let plain = format!("{}?sslmode=disable", postgres.url());
     assert!(std::panic::catch_unwind(|| psql(&plain, "SELECT 1")).is_err());
-    assert_eq!(redis.cli(&["PING"]), "PONG");
-    let plain = Command::new("redis-cli")
-        .args(["-p", &redis.port().to_string(), "PING"])
-        .output();
-    assert_ne!(plain.unwrap().stdout, b"PONG\n");
+}
+
+#[test]
+fn redis_takes_tls_only_and_with_a_password_when_told() {
+    let (redis, cluster) = (Redis::start_tls(), RedisCluster::start_tls());
+    let trio = RedisSentinel::start_tls();
+    let urls = [vec![redis.url().to_owned()], cluster.urls(), trio.urls()];
+    for url in urls.concat() {
+        let ping = |options: &[&str], url: &str| {
+            let mut client = Command::new("redis-cli");
+            client.args(options).args(["-u", url, "PING"]);
+            String::from_utf8(client.output().unwrap().stdout).unwrap()
+        };
+        assert_eq!(ping(&["--insecure"], &url), "PONG\n");
+        assert_eq!(ping(&[], &url.replace("rediss", "redis")), "");
+        let nobody = ping(&["--insecure"], &url.replace("default:s3cret@", ""));
+        assert!(nobody.contains("NOAUTH"), "{nobody}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{on_cluster, on_sentinel, open, redis_cli, settings};
 /// How long the servers may take to agree on another master.
 const ELECTION: Duration = Duration::from_secs(15);
 
-async fn until_all_works(redis: &Redis) {
+pub(crate) async fn until_all_works(redis: &Redis) {
     let start = Instant::now();
     while works(redis).await != [true; 3] {
         assert!(start.elapsed() < ELECTION, "it does not work again");
@@ -31,7 +31,7 @@ async fn until_all_works(redis: &Redis) {
 }
 
 /// A key in the slot of the codes, whatever the prefix.
-const CODES: &str = "{codes}:any";
+pub(crate) const CODES: &str = "{codes}:any";
 
 /// A Cluster whose nodes serve what they have while nobody serves the rest.
 fn cluster() -> RedisCluster {

@@ -224,7 +224,7 @@ async fn a_server_that_takes_no_more_clients_is_told_the_setting_that_helps() {
     let locked = servers::Redis::start_with(&["requirepass s3cret"]);
     for server in [servers::Redis::start(), locked, servers::Redis::start_tls()] {
         let settings = Settings {
-            ca_file: Some(server.ca_file()),
+            ca_file: server.ca_file(),
             ..settings(Servers::Single(server.url().to_owned()), server.prefix())
         };
         let redis = open(&settings).await;

@@ -52,7 +52,11 @@ async fn on_sentinel(trio: &RedisSentinel) -> Redis {
         master: trio.master_name().to_owned(),
         urls: trio.urls(),
     };
-    open(&settings(servers, trio.prefix())).await
+    let settings = Settings {
+        ca_file: trio.ca_file(),
+        ..settings(servers, trio.prefix())
+    };
+    open(&settings).await
 }
 
 /// What a server at a URL answers.
