@@ -6,6 +6,9 @@
 -- was given up must not be written later. And only a function's statements are planned once, where
 -- no statement can be prepared.
 --
+-- Without its schema only what the server brought along is found: in any other, somebody could have
+-- made a function or an operator that fits better, and would be called in its place.
+--
 -- Times are milliseconds since 1970 in UTC. Ids start with their time, so new rows land side by
 -- side.
 
@@ -39,7 +42,7 @@ CREATE VIEW phone_auth.code AS TABLE phone_auth.codes;
 CREATE FUNCTION phone_auth.put_code(
     bytea, bytea, bytea, bigint, bytea, smallint, text, bigint, bigint, smallint, smallint, boolean,
     smallint, text, bigint
-) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     INSERT INTO phone_auth.codes
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (id) DO NOTHING;
@@ -47,36 +50,36 @@ CREATE FUNCTION phone_auth.put_code(
 END $$;
 
 CREATE FUNCTION phone_auth.get_code(bytea) RETURNS SETOF phone_auth.code
-LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.codes WHERE id = $1;
 END $$;
 
 CREATE FUNCTION phone_auth.codes_of_phone(bytea[]) RETURNS SETOF phone_auth.code
-LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.codes WHERE phone_index = ANY ($1)
         ORDER BY created_at DESC;
 END $$;
 
 CREATE FUNCTION phone_auth.begin_attempt(bytea) RETURNS SETOF phone_auth.code
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY UPDATE phone_auth.codes SET attempts = least(attempts + 1, 255)
         WHERE id = $1 RETURNING *;
 END $$;
 
 CREATE FUNCTION phone_auth.release_attempt(bytea) RETURNS void
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     UPDATE phone_auth.codes SET attempts = greatest(attempts - 1, 0) WHERE id = $1;
 END $$;
 
 CREATE FUNCTION phone_auth.consume_code(bytea) RETURNS boolean
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     UPDATE phone_auth.codes SET consumed = true WHERE id = $1 AND NOT consumed;
     RETURN FOUND;
 END $$;
 
 -- Takes the place of an older message, and of the same message's outcomes in $5.
 CREATE FUNCTION phone_auth.set_delivery(bytea, smallint, text, bigint, text[]) RETURNS boolean
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     UPDATE phone_auth.codes SET send = $2, status = $3, queued_at = $4
      WHERE id = $1 AND (send < $2 OR send = $2 AND status = ANY ($5));
     RETURN FOUND;
@@ -85,7 +88,7 @@ END $$;
 -- A sweep removes a few rows that are over at $1. It removes none while another node is at it, and
 -- leaves those that somebody is changing for the next time: it waits for nobody.
 CREATE FUNCTION phone_auth.sweep_codes(bigint, bigint) RETURNS bigint
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 DECLARE
     removed bigint := 0;
 BEGIN

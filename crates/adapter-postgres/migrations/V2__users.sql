@@ -8,24 +8,24 @@ CREATE TABLE phone_auth.users (
 CREATE VIEW phone_auth.user AS TABLE phone_auth.users;
 
 CREATE FUNCTION phone_auth.get_user(bytea) RETURNS SETOF phone_auth.user
-LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.users WHERE id = $1;
 END $$;
 
 CREATE FUNCTION phone_auth.user_of_phone(bytea[]) RETURNS SETOF phone_auth.user
-LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.users WHERE phone_index = ANY ($1)
         ORDER BY array_position($1, phone_index) LIMIT 1;
 END $$;
 
 CREATE FUNCTION phone_auth.reseal_user(bytea, bytea, bytea) RETURNS boolean
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     UPDATE phone_auth.users SET phone_index = $2, phone_sealed = $3 WHERE id = $1;
     RETURN FOUND;
 END $$;
 
 CREATE FUNCTION phone_auth.delete_user(bytea) RETURNS boolean
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     DELETE FROM phone_auth.users WHERE id = $1;
     RETURN FOUND;
 END $$;
@@ -44,7 +44,7 @@ END $$;
 -- index keeps apart: they wait for each other at an index that both know.
 CREATE FUNCTION phone_auth.find_or_create_user(bytea, bytea[], bytea, bigint)
 RETURNS TABLE (id bytea, phone_index bytea, phone_sealed bytea, created_at bigint, created boolean)
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     FOR look IN 1..2 LOOP
         RETURN QUERY SELECT known.*, false FROM phone_auth.user_of_phone($2) AS known;
         IF FOUND THEN RETURN; END IF;

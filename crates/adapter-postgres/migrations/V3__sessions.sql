@@ -24,7 +24,7 @@ CREATE VIEW phone_auth.session AS TABLE phone_auth.sessions;
 -- $12. The lock on the user lets each sign-in see the session of the one before.
 CREATE FUNCTION phone_auth.insert_session(
     bytea, bytea, bytea, bytea, bigint, bigint, bigint, bigint, bigint, text, inet, bigint
-) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     PERFORM phone_auth.lock_all(ARRAY[$2]);
     INSERT INTO phone_auth.sessions VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT DO NOTHING;
@@ -39,12 +39,12 @@ CREATE FUNCTION phone_auth.insert_session(
 END $$;
 
 CREATE FUNCTION phone_auth.get_session(bytea) RETURNS SETOF phone_auth.session
-LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.sessions WHERE id = $1;
 END $$;
 
 CREATE FUNCTION phone_auth.live_sessions(bytea, bigint) RETURNS SETOF phone_auth.session
-LANGUAGE plpgsql STABLE SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY SELECT * FROM phone_auth.sessions
         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND ends_at > $2
         ORDER BY created_at DESC, id;
@@ -53,7 +53,8 @@ END $$;
 -- Exchanges the token $2 for $3 at $4, or revokes a session whose token it is not: either way the
 -- session as it is then. In one statement, because two would each look at another moment.
 CREATE FUNCTION phone_auth.rotate_session(bytea, bytea, bytea, bigint, bigint)
-RETURNS SETOF phone_auth.session LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+RETURNS SETOF phone_auth.session
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     RETURN QUERY UPDATE phone_auth.sessions SET
         refresh      = CASE refresh WHEN $2 THEN $3 ELSE refresh END,
         last_seen_at = CASE refresh WHEN $2 THEN $4 ELSE last_seen_at END,
@@ -63,7 +64,7 @@ RETURNS SETOF phone_auth.session LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ 
 END $$;
 
 CREATE FUNCTION phone_auth.revoke_session(bytea, bigint) RETURNS boolean
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$ BEGIN
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$ BEGIN
     UPDATE phone_auth.sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL;
     RETURN FOUND;
 END $$;
@@ -71,7 +72,7 @@ END $$;
 -- Ends the sessions of a user, and says how many were live. Its lock is that of insert_session:
 -- both change several rows, and would else wait for each other.
 CREATE FUNCTION phone_auth.revoke_sessions(bytea, bigint) RETURNS bigint
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 DECLARE
     live bigint;
 BEGIN
@@ -84,7 +85,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION phone_auth.sweep_sessions(bigint, bigint) RETURNS bigint
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 DECLARE
     removed bigint := 0;
 BEGIN

@@ -74,7 +74,7 @@ CREATE FUNCTION phone_auth.acquire(
     keys bytea[], costs bigint[], slots bigint[], spans bigint[],
     charges bigint[], mosts bigint[], periods bigint[], moment bigint,
     OUT refused bigint, OUT wait bigint
-) LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+) LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 BEGIN
     PERFORM phone_auth.lock_all(keys);
     SELECT charge, phone_auth.wait_for(
@@ -96,7 +96,7 @@ END $$;
 
 -- Takes back charges that were granted at a moment.
 CREATE FUNCTION phone_auth.refund(keys bytea[], costs bigint[], slots bigint[], moment bigint)
-RETURNS void LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 BEGIN
     PERFORM phone_auth.lock_all(keys);
     FOR i IN 1..cardinality(keys) LOOP
@@ -109,14 +109,14 @@ END $$;
 
 -- Forgets counters.
 CREATE FUNCTION phone_auth.clear_counters(keys bytea[]) RETURNS void
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 BEGIN
     PERFORM phone_auth.lock_all(keys);
     DELETE FROM phone_auth.counters WHERE key = ANY (keys);
 END $$;
 
 CREATE FUNCTION phone_auth.sweep_counters(bigint, bigint) RETURNS bigint
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '1s' AS $$
 DECLARE
     removed bigint := 0;
 BEGIN

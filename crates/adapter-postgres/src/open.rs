@@ -52,10 +52,14 @@ const ENCODING: &str = "SELECT current_setting('server_encoding')";
 /// Whoever waited for a lock has to see what others did meanwhile.
 const ISOLATION: &str = "SELECT current_setting('transaction_isolation')";
 
-/// Nodes that start at once wait for each other here. It holds until the transaction ends, for
-/// behind PgBouncer nothing holds longer.
-const BEGIN: &str =
-    "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('phone_auth.migrate', 0))";
+/// All of it is one transaction, for behind PgBouncer nothing holds longer. Nothing that somebody
+/// else made in another schema is taken for the server's own.
+const BEGIN: &str = "BEGIN; SET LOCAL search_path = pg_catalog";
+
+/// Nodes that start at once wait for each other here.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('phone_auth.migrate', 0))";
+
+const COMMIT: &str = "COMMIT";
 
 /// Whoever is given an empty schema of that name need not be allowed to make one.
 const CREATE: &str = "
@@ -90,7 +94,9 @@ pub(crate) async fn ready(server: &Server) -> Result<(), Fault> {
 pub(crate) async fn migrate(server: &Server) -> Result<usize, Fault> {
     let deadline = Instant::now() + PATIENCE;
     let (connection, applied) = by(deadline, Fault::Silent, connect(server)).await?;
-    apply(&connection.client, applied).await
+    let applied = apply(&connection.client, applied).await?;
+    connection.client.batch_execute(COMMIT).await?;
+    Ok(applied)
 }
 
 /// How many migrations the database lacks.
@@ -112,7 +118,7 @@ async fn complete(client: &Client, applied: i32) -> Result<(), Fault> {
     apply(client, applied).await?;
     match ask(client, LACKING_RIGHT, params![]).await? {
         Some(right) => Err(Fault::Forbidden(right)),
-        None => Ok(()),
+        None => Ok(client.batch_execute(COMMIT).await?),
     }
 }
 
@@ -122,6 +128,7 @@ async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Fault::NoConnect(describe(&error)),
         _ => error.into(),
     })?;
+    connection.client.batch_execute(BEGIN).await?;
     let version = ask(&connection.client, VERSION, params![]).await?;
     supported(version.unwrap_or_default())?;
     match ask(&connection.client, ENCODING, params![]).await? {
@@ -155,12 +162,12 @@ async fn inspect(client: &Client) -> Result<i32, Fault> {
     }
 }
 
-/// All that is lacking, in one transaction: left unfinished, it did not happen.
+/// All that is lacking: until it is committed, it did not happen.
 async fn apply(client: &Client, applied: i32) -> Result<usize, Fault> {
     if lacking(applied) == 0 {
         return Ok(0);
     }
-    client.batch_execute(BEGIN).await?;
+    client.batch_execute(LOCK).await?;
     // While this one waited, another node may have done it.
     let applied = inspect(client).await?;
     try_apply(client, applied)
@@ -188,7 +195,7 @@ async fn try_apply(client: &Client, applied: i32) -> Result<(), Error> {
             params![migration.version() => INT4, migration.name() => VARCHAR, checksum => VARCHAR];
         client.query_typed(RECORD, record).await?;
     }
-    client.batch_execute("COMMIT").await
+    Ok(())
 }
 
 /// The first column of the first row.
