@@ -35,6 +35,9 @@ pub enum StartError {
         /// Why, and what to do.
         source: Source,
     },
+    /// Stores cannot be opened, one line each.
+    #[error("{}", .0.iter().map(Self::to_string).collect::<Vec<_>>().join("\n"))]
+    Stores(Vec<Self>),
     /// A folder cannot be made.
     #[error("{}: cannot be made ({source}): make it writable for this user, or set data.dir", folder.display())]
     Folder {
@@ -68,6 +71,7 @@ impl StartError {
     pub fn status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::TooWeak(_) | Self::KeyRing(RingError::Faulty { .. }) => 2,
+            Self::Stores(errors) => errors.iter().map(Self::status).max().unwrap_or(1),
             _ => 1,
         }
     }

@@ -162,7 +162,7 @@ fn failed(store: Store, source: impl Into<Source>) -> StartError {
 }
 
 /// The configuration names only stores of this build, and has a section for each that it names.
-fn missing(store: Store) -> StartError {
+pub(super) fn missing(store: Store) -> StartError {
     failed(
         store,
         "the configuration has no such store: run `phone-auth config`",

@@ -1,10 +1,11 @@
 //! The store ports: which adapter serves each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::ports::{CodeStore, RateLimiter, SessionStore, StoreError, UserRepo};
 use domain::rate_limit::Scope;
+use futures_util::future::join_all;
 
 use super::adapters::{self, Adapter};
 use super::limits::SplitLimits;
@@ -26,44 +27,79 @@ pub(crate) struct Stores {
 
 /// What the configuration names, unless a port was given.
 pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, StartError> {
+    let adapters = open_all(needed(config, given), config).await?;
     let mut opened = Opened {
         config,
-        adapters: BTreeMap::new(),
-        serving: Serving::default(),
+        serving: Serving {
+            watches: adapters.values().map(|a| Arc::clone(&a.watch)).collect(),
+            ..Serving::default()
+        },
+        adapters,
         findings: Vec::new(),
     };
     let chosen = config.stores;
     Ok(Stores {
         codes: match &given.codes {
             Some(codes) => opened.given("codes", codes),
-            None => opened.at("codes", chosen.codes).await?.codes(),
+            None => opened.at("codes", chosen.codes)?.codes(),
         },
         limiter: match &given.rate_limits {
             Some(limiter) => opened.given("rate_limits", limiter),
-            None if given.users.is_none() => opened.limits_and_budget().await?,
-            None => opened
-                .at("rate_limits", chosen.rate_limits)
-                .await?
-                .limiter(),
+            None if given.users.is_none() => opened.limits_and_budget()?,
+            None => opened.at("rate_limits", chosen.rate_limits)?.limiter(),
         },
         sessions: match &given.sessions {
             Some(sessions) => opened.given("sessions", sessions),
             None => {
-                let adapter = opened.at("sessions", chosen.sessions).await?;
+                let adapter = opened.at("sessions", chosen.sessions)?;
                 opened.findings.extend(adapter.finding.clone());
                 adapter.sessions()
             }
         },
         users: match &given.users {
             Some(users) => opened.given("users", users),
-            None => opened.at("users", chosen.users).await?.users()?,
+            None => opened.at("users", chosen.users)?.users()?,
         },
         serving: opened.serving,
         findings: opened.findings,
     })
 }
 
-/// Adapters, each opened at its first use and once for all ports that it serves.
+/// The stores of the ports that were not given.
+fn needed(config: &Config, given: &Overrides) -> BTreeSet<Store> {
+    let chosen = config.stores;
+    let ports = [
+        (given.codes.is_none(), chosen.codes),
+        (given.rate_limits.is_none(), chosen.rate_limits),
+        (given.sessions.is_none(), chosen.sessions),
+        (given.users.is_none(), chosen.users),
+    ];
+    let needed = ports.into_iter().filter(|(needed, _)| *needed);
+    needed.map(|(_, store)| store).collect()
+}
+
+/// Opens the adapters side by side: a start that fails says soon all that it fails for.
+async fn open_all(
+    stores: BTreeSet<Store>,
+    config: &Config,
+) -> Result<BTreeMap<Store, Adapter>, StartError> {
+    // The file last, for it keeps this thread: the time of the servers runs by then.
+    let opening = stores.into_iter().rev();
+    let opening = opening.map(async |store| (store, adapters::open(store, config).await));
+    let (mut opened, mut failed) = (BTreeMap::new(), Vec::new());
+    for (store, adapter) in join_all(opening).await {
+        match adapter {
+            Ok(adapter) => drop(opened.insert(store, adapter)),
+            Err(error) => failed.push(error),
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(opened),
+        false => Err(StartError::Stores(failed)),
+    }
+}
+
+/// Adapters, each open once for all ports that it serves.
 struct Opened<'a> {
     config: &'a Config,
     adapters: BTreeMap<Store, Adapter>,
@@ -73,17 +109,12 @@ struct Opened<'a> {
 
 impl Opened<'_> {
     /// The adapter that serves a port.
-    async fn at(&mut self, port: &'static str, store: Store) -> Result<Adapter, StartError> {
+    fn at(&mut self, port: &'static str, store: Store) -> Result<Adapter, StartError> {
         self.serving
             .stores
             .insert(port, self.config.place_of(store));
-        if let Some(adapter) = self.adapters.get(&store) {
-            return Ok(adapter.clone());
-        }
-        let adapter = adapters::open(store, self.config).await?;
-        self.serving.watches.push(Arc::clone(&adapter.watch));
-        self.adapters.insert(store, adapter.clone());
-        Ok(adapter)
+        let adapter = self.adapters.get(&store).cloned();
+        adapter.ok_or_else(|| adapters::missing(store))
     }
 
     /// A port that was given, under a watch of its own.
@@ -100,16 +131,13 @@ impl Opened<'_> {
     }
 
     /// The limits, with the phone's failure budget where the users are, unless these are in memory.
-    async fn limits_and_budget(&mut self) -> Result<Arc<dyn RateLimiter>, StartError> {
+    fn limits_and_budget(&mut self) -> Result<Arc<dyn RateLimiter>, StartError> {
         let (limits, users) = (self.config.stores.rate_limits, self.config.stores.users);
-        let limiter = self.at("rate_limits", limits).await?.limiter();
+        let limiter = self.at("rate_limits", limits)?.limiter();
         if users == limits || users == Store::Memory {
             return Ok(limiter);
         }
-        let beside_users = self
-            .at(Scope::FailuresPerPhone.as_str(), users)
-            .await?
-            .limiter();
+        let beside_users = self.at(Scope::FailuresPerPhone.as_str(), users)?.limiter();
         Ok(Arc::new(SplitLimits::new(beside_users, limiter)))
     }
 }
@@ -137,8 +165,8 @@ pub(crate) async fn health_of_complete(
             .any(|(name, steps)| *name == store.as_str() && *steps > 0)
     };
     let mut found = Vec::new();
-    for store in used(config).filter(|store| !lacks(store)) {
-        let adapter = adapters::open(store, config).await?;
+    let complete = used(config).filter(|store| !lacks(store));
+    for (store, adapter) in open_all(complete.collect(), config).await? {
         found.push((store.as_str(), adapter.health(store, config).await));
     }
     Ok(found)

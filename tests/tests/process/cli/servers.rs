@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use servers::{Postgres, Redis, RedisCluster, psql};
-use tests_support::process::Installation;
+use tests_support::process::{Finished, Installation};
 
 use super::failed;
 
@@ -35,18 +35,24 @@ fn redis(key: &str, url: &str) -> Installation {
 #[track_caller]
 fn refused(installation: &Installation, commands: &[&str], status: i32, told: &[&str]) {
     for command in commands {
-        let started = Instant::now();
-        let finished = installation.run(&[command]);
-        let took = started.elapsed();
-        assert!(took < IN_TIME, "{command} took {took:?}");
+        let finished = in_time(installation, command);
         let lines = failed(&finished, status);
         assert_eq!(lines.len(), 1, "{command}: {lines:?}");
         for part in told {
             assert!(lines[0].contains(part), "{command}: {part}: {lines:?}");
         }
-        let all = format!("{}{}", finished.out, finished.err);
-        assert!(!all.contains(PASSWORD), "{command}: {all}");
     }
+}
+
+#[track_caller]
+fn in_time(installation: &Installation, command: &str) -> Finished {
+    let started = Instant::now();
+    let finished = installation.run(&[command]);
+    let took = started.elapsed();
+    assert!(took < IN_TIME, "{command} took {took:?}");
+    let all = format!("{}{}", finished.out, finished.err);
+    assert!(!all.contains(PASSWORD), "{command}: {all}");
+    finished
 }
 
 /// `HOST:PORT/DATABASE` of a URL.
@@ -131,6 +137,29 @@ fn a_server_that_says_nothing_is_given_up_in_five_seconds() {
         1,
         &[&format!("redis: {address}"), "answer"],
     );
+}
+
+#[test]
+fn two_servers_that_say_nothing_are_given_up_together_and_both_are_named() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let both = redis("redis.url", &format!("redis://u:{PASSWORD}@{address}"))
+        .set("stores.users", "postgres")
+        .set(
+            "postgres.url",
+            &format!("postgres://u:{PASSWORD}@{address}/x"),
+        );
+    let finished = in_time(&both, "serve");
+    let mut lines = failed(&finished, 1);
+    lines.sort_unstable();
+    let told = [
+        format!("postgres: {address}/x"),
+        format!("redis: {address}"),
+    ];
+    assert_eq!(lines.len(), told.len(), "{lines:?}");
+    for (line, told) in lines.iter().zip(&told) {
+        assert!(line.starts_with(told), "{lines:?}");
+    }
 }
 
 #[test]
