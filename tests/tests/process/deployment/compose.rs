@@ -1,5 +1,6 @@
 //! compose.yaml.
 
+use boon::{Compiler, Schemas};
 use serde_json::Value;
 
 use super::{compose, dockerfile, environment, installation, path, read};
@@ -13,6 +14,24 @@ fn names(list: &Value) -> Vec<&str> {
         Value::Object(map) => map.keys().map(String::as_str).collect(),
         _ => Vec::new(),
     }
+}
+
+#[test]
+fn its_schema_knows_every_word_of_it() {
+    let schema = path("tests/fixtures/compose-spec/compose-spec.json");
+    let mut schemas = Schemas::new();
+    let schema = Compiler::new().compile(schema.to_str().unwrap(), &mut schemas);
+    let schema = schema.unwrap();
+    let said = |file: &Value| match schemas.validate(file, schema) {
+        Ok(()) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let mut file = compose();
+    assert_eq!(said(&file), "");
+    let service = &mut file["services"]["redis"];
+    service["healtcheck"] = service["healthcheck"].take();
+    let said = said(&file);
+    assert!(said.contains("'healtcheck' not allowed"), "{said}");
 }
 
 #[test]

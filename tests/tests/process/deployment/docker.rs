@@ -6,10 +6,50 @@ use tests_support::until;
 
 use super::{dockerfile, read};
 
+/// The instructions that there are, and their flags.
+const KNOWN: [(&str, &str); 17] = [
+    (
+        "ADD",
+        "checksum chmod chown exclude keep-git-dir link unpack",
+    ),
+    ("ARG", ""),
+    ("CMD", ""),
+    ("COPY", "chmod chown exclude from link parents"),
+    ("ENTRYPOINT", ""),
+    ("ENV", ""),
+    ("EXPOSE", ""),
+    ("FROM", "platform"),
+    (
+        "HEALTHCHECK",
+        "interval retries start-interval start-period timeout",
+    ),
+    ("LABEL", ""),
+    ("ONBUILD", ""),
+    ("RUN", "device mount network security"),
+    ("SHELL", ""),
+    ("STOPSIGNAL", ""),
+    ("USER", ""),
+    ("VOLUME", ""),
+    ("WORKDIR", ""),
+];
+
 /// Each of these instructions.
 fn all(word: &str) -> Vec<String> {
     let image = dockerfile().into_iter().filter(|(known, _)| known == word);
     image.map(|(_, rest)| rest).collect()
+}
+
+#[test]
+fn the_image_is_made_by_instructions_and_flags_that_there_are() {
+    for (word, rest) in dockerfile() {
+        let known = KNOWN.iter().find(|(known, _)| *known == word);
+        let (_, flags) = known.unwrap_or_else(|| panic!("no instruction: {word}"));
+        let given = rest.split(' ').map_while(|part| part.strip_prefix("--"));
+        for flag in given {
+            let name = flag.split('=').next().unwrap();
+            assert!(flags.split(' ').any(|known| known == name), "{word} {flag}");
+        }
+    }
 }
 
 #[test]

@@ -33,8 +33,8 @@ fn dockerfile() -> Vec<(String, String)> {
     let text = read("Dockerfile").replace("\\\n", "");
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .filter_map(|line| line.split_once(' '))
-        .map(|(word, rest)| (word.to_owned(), rest.to_owned()))
+        .map(|line| line.split_once(' ').unwrap_or((line, "")))
+        .map(|(word, rest)| (word.to_owned(), rest.trim_start().to_owned()))
         .collect()
 }
 
