@@ -108,6 +108,12 @@ impl Folder {
         &self.0
     }
 
+    /// Nobody else's.
+    pub(crate) fn name(&self) -> String {
+        let name = self.0.file_name().unwrap_or_default();
+        name.display().to_string()
+    }
+
     /// A file of the server's; only its user reads it.
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.0.join(name), text).expect("a new file");

@@ -5,7 +5,8 @@ use servers::{Postgres, Redis};
 
 fn main() {
     let (postgres, redis) = (Postgres::shared(), Redis::shared());
-    println!("{}\n{}", postgres.database(), redis.url());
+    let (database, prefix) = (postgres.database(), redis.prefix());
+    println!("{database}\n{}\n{prefix}", redis.url());
     // Until Ctrl-C.
     loop {
         std::thread::park();

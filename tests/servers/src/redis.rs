@@ -22,9 +22,14 @@ repl-diskless-sync-delay 0
 /// A Redis server; it ends when dropped.
 pub struct Redis {
     url: String,
-    /// None: it was there already, and is not ours to stop.
-    server: Option<Server>,
+    place: Place,
     access: Access,
+}
+
+enum Place {
+    Ours(Server),
+    /// It was there before; in the folder is what removes our keys, which begin with its name.
+    Theirs(Folder),
 }
 
 impl Redis {
@@ -47,7 +52,7 @@ impl Redis {
         let url = format!("redis://{user}127.0.0.1:{}", server.port());
         Self {
             url,
-            server: Some(server),
+            place: Place::Ours(server),
             access,
         }
     }
@@ -58,7 +63,7 @@ impl Redis {
         let server = launch(&access, &[]);
         Self {
             url: access.url(server.port()),
-            server: Some(server),
+            place: Place::Ours(server),
             access,
         }
     }
@@ -67,13 +72,27 @@ impl Redis {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Redis> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("TEST_REDIS_URL") {
-            Ok(url) => Self {
-                url,
-                server: None,
-                access: Access::plain(),
-            },
+            Ok(url) => Self::at(url),
             Err(_) => Self::start(),
         })
+    }
+
+    /// One that somebody else started. Our keys go when this process does.
+    fn at(url: String) -> Self {
+        let folder = Folder::new("keys");
+        folder.write("url", &url);
+        let (client, file) = (program("redis-cli"), folder.path().join("url"));
+        let (client, file) = (client.display(), file.display());
+        let client = format!("'{client}' --no-auth-warning -u \"$(cat '{file}')\"");
+        folder.at_the_end(&format!(
+            "{client} --scan --pattern '{}:*' | tr '\\n' '\\0' | xargs -0 -r {client} UNLINK",
+            folder.name()
+        ));
+        Self {
+            url,
+            place: Place::Theirs(folder),
+            access: Access::plain(),
+        }
     }
 
     /// Its URL, with the password if it has one.
@@ -88,7 +107,10 @@ impl Redis {
 
     /// A prefix for keys, nobody else's.
     pub fn prefix(&self) -> String {
-        format!("{}:", unique())
+        match &self.place {
+            Place::Ours(_) => format!("{}:", unique()),
+            Place::Theirs(folder) => format!("{}:{}:", folder.name(), unique()),
+        }
     }
 
     /// What `redis-cli` writes for a command.
@@ -138,8 +160,10 @@ impl Redis {
     }
 
     fn server(&self) -> &Server {
-        let server = self.server.as_ref();
-        server.expect("TEST_REDIS_URL is not ours to stop: a test that does needs start()")
+        match &self.place {
+            Place::Ours(server) => server,
+            Place::Theirs(_) => panic!("TEST_REDIS_URL is not ours to stop: use start()"),
+        }
     }
 }
 

@@ -165,7 +165,7 @@ fn a_server_is_gone_when_it_is_dropped_even_paused_or_killed() {
 #[test]
 fn servers_do_not_outlive_a_process_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut owner = Owner::start(folder.path(), None);
+    let mut owner = Owner::start(folder.path(), &[]);
     assert!(owner.ports.iter().copied().all(listens));
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     owner.process.kill().unwrap();
@@ -180,7 +180,7 @@ fn databases_on_a_server_that_was_there_go_with_the_process() {
     let postgres = Postgres::start();
     let databases = || psql(postgres.url(), "SELECT count(*) FROM pg_database");
     let before = databases();
-    let mut owner = Owner::start(folder.path(), Some(postgres.url()));
+    let mut owner = Owner::start(folder.path(), &[("TEST_POSTGRES_URL", postgres.url())]);
     assert_eq!(owner.ports[0], postgres.port());
     assert_ne!(databases(), before);
     owner.process.kill().unwrap();
@@ -188,28 +188,50 @@ fn databases_on_a_server_that_was_there_go_with_the_process() {
     wait_until(|| databases() == before);
 }
 
+#[test]
+fn keys_on_a_server_that_was_there_go_with_the_process_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = Redis::start_with(&["requirepass s3cret"]);
+    let mut owner = Owner::start(folder.path(), &[("TEST_REDIS_URL", redis.url())]);
+    assert_eq!(owner.ports[1], redis.port());
+    let of_others = owner.prefix.split(':').next().unwrap();
+    for key in [of_others, "a:b"] {
+        redis.cli(&["SET", key, ""]);
+    }
+    for number in 0..20 {
+        redis.cli(&["SET", &format!("{}{{codes}}:'{number}", owner.prefix), ""]);
+    }
+    owner.process.kill().unwrap();
+    owner.process.wait().unwrap();
+    wait_until(|| redis.cli(&["DBSIZE"]) == "2");
+}
+
 /// Another process with a PostgreSQL and a Redis.
 struct Owner {
     process: Child,
     ports: Vec<u16>,
+    prefix: String,
 }
 
 impl Owner {
-    fn start(folder: &Path, postgres: Option<&str>) -> Self {
+    fn start(folder: &Path, theirs: &[(&str, &str)]) -> Self {
         // PostgreSQL's user has to get through to what is its own.
         std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_phone-auth-servers"))
             .env("TMPDIR", folder)
             .env_remove("TEST_REDIS_URL")
             .env_remove("TEST_POSTGRES_URL")
-            .envs(postgres.map(|url| ("TEST_POSTGRES_URL", url)))
+            .envs(theirs.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let told = BufReader::new(process.stdout.take().unwrap());
-        let ports = told.lines().take(2).map(|url| port_of(&url.unwrap()));
-        let ports = ports.collect();
-        Self { process, ports }
+        let told: Vec<String> = told.lines().take(3).map(Result::unwrap).collect();
+        Self {
+            process,
+            ports: told[..2].iter().map(|url| port_of(url)).collect(),
+            prefix: told[2].clone(),
+        }
     }
 }
 
