@@ -3,7 +3,7 @@
 SHELL = /bin/sh
 CARGO = cargo
 
-.PHONY: help run build test check fmt bench openapi tools clean
+.PHONY: help run build test soak check fmt bench openapi tools clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,7 +18,7 @@ test: tools ## run every test: laws, domain, HTTP, faults, browser, examples
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
-soak: ## break every server under load, each for SOAK_SECONDS (60); SOAK_SEED repeats a run
+soak: tools ## break every server under load, each for SOAK_SECONDS (60); SOAK_SEED repeats a run
 	$(CARGO) build --workspace --bins
 	SOAK_SECONDS=$${SOAK_SECONDS:-60} $(CARGO) test --package phone-auth-tests --test soak -- scenarios --nocapture
 
