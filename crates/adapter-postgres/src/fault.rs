@@ -111,6 +111,9 @@ pub enum Fault {
         "does not let this user use the schema phone_auth ({0}): GRANT it USAGE ON SCHEMA, SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA and EXECUTE ON ALL FUNCTIONS IN SCHEMA phone_auth"
     )]
     Forbidden(String),
+    /// Something of its schema was dropped.
+    #[error("lacks {0}, which its migrations made: restore a backup")]
+    Incomplete(String),
     /// A later version made its schema.
     #[error(
         "was written by a newer phone-auth (schema {found}, this one knows {known}): run that version or restore a backup"

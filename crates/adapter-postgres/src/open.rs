@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use refinery::Migration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::FromSqlOwned;
@@ -33,6 +34,12 @@ const HAS_SCHEMA: &str = "SELECT EXISTS (
      WHERE nspname = 'phone_auth' AND relname = 'refinery_schema_history')";
 
 const APPLIED: &str = "SELECT coalesce(max(version), 0) FROM phone_auth.refinery_schema_history";
+
+const MISSING: &str = "
+    SELECT name FROM unnest($1) AS name WHERE to_regclass(name) IS NULL
+     UNION ALL
+    SELECT name FROM unnest($2) AS name WHERE to_regproc(name) IS NULL
+     LIMIT 1";
 
 const LACKING_RIGHT: &str = "
     SELECT format('no %s ON %s', may, pg_class.oid::regclass)
@@ -116,6 +123,11 @@ async fn by<T>(
 
 async fn complete(client: &Client, applied: i32) -> Result<(), Fault> {
     apply(client, applied).await?;
+    let (relations, functions) = (made(&["TABLE", "VIEW"]), made(&["FUNCTION"]));
+    let made = params![relations => TEXT_ARRAY, functions => TEXT_ARRAY];
+    if let Some(missing) = ask(client, MISSING, made).await? {
+        return Err(Fault::Incomplete(missing));
+    }
     match ask(client, LACKING_RIGHT, params![]).await? {
         Some(right) => Err(Fault::Forbidden(right)),
         None => Ok(client.batch_execute(COMMIT).await?),
@@ -211,10 +223,23 @@ async fn ask<T: FromSqlOwned>(
         .map(Option::flatten)
 }
 
+/// The names of what the migrations make, of these kinds. None of them drops anything.
+fn made(kinds: &[&str]) -> Vec<String> {
+    let runner = embedded::migrations::runner();
+    let migrations = runner.get_migrations().iter();
+    let lines = migrations.filter_map(Migration::sql).flat_map(str::lines);
+    let name = |line: &str| {
+        let (kind, rest) = line.strip_prefix("CREATE ")?.split_once(' ')?;
+        let name = rest.split([' ', '(']).next()?;
+        kinds.contains(&kind).then(|| name.to_owned())
+    };
+    lines.filter_map(name).collect()
+}
+
 fn versions() -> Vec<i32> {
     let runner = embedded::migrations::runner();
     let migrations = runner.get_migrations().iter();
-    migrations.map(refinery::Migration::version).collect()
+    migrations.map(Migration::version).collect()
 }
 
 fn known() -> i32 {

@@ -272,6 +272,33 @@ async fn a_migration_that_takes_long_fails_a_start_and_not_the_command() {
     assert!(command.await.unwrap().unwrap() > 0);
 }
 
+#[tokio::test]
+async fn a_schema_of_which_something_was_dropped_is_refused() {
+    let url = own_server().database();
+    Postgres::migrate(&settings(&url)).await.unwrap();
+    let all = "SELECT format('TABLE %s', relname) FROM pg_class
+        WHERE relnamespace = 'phone_auth'::regnamespace
+          AND relkind IN ('r', 'v') AND relname !~ 'history'
+        UNION ALL SELECT format('ROUTINE %s', proname) FROM pg_proc
+        WHERE pronamespace = 'phone_auth'::regnamespace";
+    let all = psql(&url, all);
+    let owner = somebody(&url).await;
+    let rename = async |kind: &str, from: &str, to: &str| {
+        let rename = format!("ALTER {kind} phone_auth.\"{from}\" RENAME TO \"{to}\"");
+        owner.batch_execute(&rename).await.unwrap();
+    };
+    for thing in all.lines() {
+        let (kind, name) = thing.split_once(' ').unwrap();
+        rename(kind, name, "gone").await;
+        let (text, fault) = refusal(&url).await;
+        assert!(matches!(fault, Fault::Incomplete(_)), "{thing}: {text}");
+        let told = format!("lacks phone_auth.{name}, ");
+        assert!(text.contains(&told) && text.contains("backup"), "{text}");
+        rename(kind, "gone", name).await;
+    }
+    Postgres::open(&settings(&url)).await.unwrap();
+}
+
 /// From no rights at all to those that suffice, as the messages say.
 #[tokio::test]
 async fn a_user_needs_no_more_rights_than_the_messages_say() {
