@@ -6,6 +6,7 @@
     reason = "in a test a panic is an assertion"
 )]
 
+mod connections;
 mod corruption;
 mod durability;
 mod failover;
