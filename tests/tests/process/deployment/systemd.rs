@@ -59,3 +59,18 @@ fn the_unit_runs_a_command_that_there_is_with_an_example_that_there_is() {
     let example: toml::Table = read("config/production.toml").parse().unwrap();
     assert_eq!(example["data"]["dir"].as_str(), Some("/var/lib/phone-auth"));
 }
+
+#[test]
+fn what_the_examples_read_is_installed_for_the_service_alone() {
+    let unit = read("deploy/phone-auth.service");
+    let install = |line: &&str| line.starts_with("#   install -m 640 -g phone-auth ");
+    let installed = unit.lines().find(install).unwrap();
+    for example in ["production-postgres", "production-cluster"] {
+        let example: toml::Table = read(&format!("config/{example}.toml")).parse().unwrap();
+        let files = example.values().filter_map(|part| part.get("url_file"));
+        for file in files.map(|file| file.as_str().unwrap()) {
+            let name = file.strip_prefix("/etc/phone-auth/").unwrap();
+            assert!(installed.contains(&format!(" {name} ")), "{file}");
+        }
+    }
+}
