@@ -94,3 +94,17 @@ async fn the_health_check_passes_while_the_service_is_ready() {
     })
     .await;
 }
+
+#[test]
+fn the_health_check_reads_a_settings_file_that_is_mounted_where_the_docs_say() {
+    let folder = all("WORKDIR").pop().unwrap();
+    let file = "config/default.toml";
+    let told = format!("mount it as `{folder}/{file}`");
+    assert!(read("docs/deployment.md").contains(&told), "{told}");
+    let installation = Installation::new();
+    std::fs::create_dir(installation.folder().join("config")).unwrap();
+    std::fs::write(installation.folder().join(file), "[code]\nlength = 1\n").unwrap();
+    let health = installation.run(&["health"]);
+    let told = format!("code.length (file {file}) cannot be 1");
+    assert!(health.err.starts_with(&told), "{health:?}");
+}
