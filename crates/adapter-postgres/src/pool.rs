@@ -170,9 +170,11 @@ impl Drop for InUse<'_> {
     }
 }
 
-/// Whether the server says that it did nothing, because of others at work: they are done now.
+/// Whether the server says that it did nothing: others were at work, who are done now, or it became
+/// a standby, and another is the primary.
 fn is_undone(error: &Error) -> bool {
     let undone = [
+        SqlState::READ_ONLY_SQL_TRANSACTION,
         SqlState::T_R_SERIALIZATION_FAILURE,
         SqlState::T_R_DEADLOCK_DETECTED,
     ];

@@ -3,12 +3,13 @@
 use std::slice::from_ref;
 use std::time::Instant;
 
+use adapter_postgres::Postgres;
 use conformance::sample;
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, UserRepo};
 use domain::rate_limit::Decision;
 use servers::psql;
 
-use crate::support::{WAITING, assert_unavailable, open, somebody, until};
+use crate::support::{WAITING, assert_unavailable, open, settings, somebody, until};
 use crate::wire::Wire;
 
 const HANG_UP: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -126,6 +127,28 @@ async fn a_write_whose_answer_was_lost_is_not_made_again() {
     assert_unavailable(&acquired, Instant::now());
     let second = store.acquire(&[charge], sample::NOW).await.unwrap();
     assert_eq!(second, Decision::Granted, "the first was counted twice");
+}
+
+/// It keeps its connections, and says at the next write that it takes none any more.
+#[tokio::test]
+async fn a_write_follows_the_primary_to_another_host() {
+    let (old, new) = (servers::Postgres::start(), servers::Postgres::start());
+    Postgres::migrate(&settings(new.url())).await.unwrap();
+    let (one, other) = (old.port().to_string(), new.port().to_string());
+    let both = format!("{one},127.0.0.1:{other}");
+    let store = open(&old.url().replace(&one, &both)).await;
+    assert!(store.put(&sample::phone_code()).await.unwrap());
+
+    psql(
+        old.url(),
+        "ALTER SYSTEM SET default_transaction_read_only = on",
+    );
+    psql(old.url(), "SELECT pg_reload_conf()");
+    until(async || {
+        assert!(store.put(&sample::phone_code()).await.unwrap());
+        psql(new.url(), "SELECT count(*) FROM phone_auth.codes") != "0"
+    })
+    .await;
 }
 
 #[tokio::test]
