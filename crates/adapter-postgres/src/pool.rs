@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// that is stuck gets no crowd of new ones.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A server that waits for a lock says so within this time; one that says nothing is stuck or gone.
+/// A statement that is not answered for this long may be on a dead connection, and the idle ones may
+/// have died with it. Most that only wait for a lock end sooner.
 const SILENCE: Duration = Duration::from_millis(1100);
 
 /// The parameters of a statement, with the types of their columns: the server is not asked.
@@ -50,7 +51,7 @@ enum Again {
 /// At most so many connections, opened when they are needed and kept for the next operation.
 pub(crate) struct Pool {
     room: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
     server: Server,
 }
 
@@ -61,7 +62,7 @@ impl Pool {
     pub(crate) fn new(server: Server, size: usize) -> Self {
         Self {
             room: Arc::new(Semaphore::new(size.max(1))),
-            idle: Mutex::default(),
+            idle: Arc::default(),
             server,
         }
     }
@@ -157,13 +158,21 @@ impl Drop for InUse<'_> {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        if self.since.elapsed() > SILENCE {
-            // The idle ones may be as silent, and each would cost its next user a deadline.
-            self.pool.idle.lock().clear();
-        }
-        let (server, room) = (self.pool.server.clone(), self.room.clone());
+        // Dead ones would cost their next users a deadline each.
+        let suspects = match self.since.elapsed() > SILENCE {
+            true => std::mem::take(&mut *self.pool.idle.lock()),
+            false => Vec::new(),
+        };
+        let Pool { room, idle, server } = self.pool;
+        let (free, idle, server) = (room.clone(), idle.clone(), server.clone());
+        let room = self.room.clone();
         self.pool.server.go_on(async move {
-            let _ = timeout(LINGER, server.cancel(&connection)).await;
+            if let Ok(Ok(())) = timeout(LINGER, server.cancel(&connection)).await {
+                let mut idle = idle.lock();
+                idle.extend(suspects);
+                // Others have connected meanwhile.
+                idle.truncate(free.available_permits());
+            }
             connection.cut();
             drop(room);
         });

@@ -202,6 +202,39 @@ async fn a_caller_who_goes_away_leaves_no_statement_behind() {
     assert_eq!(CodeStore::get(&*store, code.id).await.unwrap(), None);
 }
 
+/// The connections of our stores in that database, each by the server's process for it.
+fn connections(url: &str) -> Vec<String> {
+    let ours = "datname = current_database() AND application_name = 'phone-auth'";
+    let pids = format!("SELECT pid FROM pg_stat_activity WHERE {ours}");
+    psql(url, &pids).lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_slow_statement_costs_no_connection_but_its_own() {
+    const SLOW: &str = "
+        CREATE FUNCTION public.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM pg_sleep(60);
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER sleep BEFORE INSERT ON phone_auth.codes
+            FOR EACH ROW EXECUTE FUNCTION public.sleep()";
+    let (store, url) = fresh().await;
+    let code = sample::phone_code();
+    let get = || CodeStore::get(&*store, code.id);
+    let (..) = tokio::join!(get(), get(), get(), get());
+    psql(&url, SLOW);
+    // Less the one that opened.
+    until(async || connections(&url).len() == 4).await;
+    let before = connections(&url);
+
+    assert_unavailable(&store.put(&code).await, Instant::now());
+    until(async || connections(&url).len() < before.len()).await;
+    let (..) = tokio::join!(get(), get(), get());
+    let after = connections(&url);
+    let kept = after.iter().filter(|pid| before.contains(pid));
+    assert_eq!(kept.count(), 3, "{before:?} {after:?}");
+}
+
 #[tokio::test]
 async fn a_short_wait_for_a_lock_is_none_for_the_caller() {
     let (store, url) = fresh().await;
