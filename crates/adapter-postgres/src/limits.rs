@@ -36,8 +36,8 @@ impl RateLimiter for Postgres {
             moment(now) => INT8,
         ];
         let rows = self.pool.once(ACQUIRE, row).await?;
-        let refused = first(&rows, |row| refusal(row, charges))?.flatten();
-        Ok(refused.unwrap_or(Decision::Granted))
+        let decided = first(&rows, |row| decision(row, charges))?;
+        decided.ok_or_else(|| StoreError::corrupt("charges were neither granted nor refused"))
     }
 
     async fn refund(&self, charges: &[Charge], at: Timestamp) -> Result<(), StoreError> {
@@ -113,14 +113,14 @@ fn moment(at: Timestamp) -> i64 {
     millis(at).min(LONGEST)
 }
 
-fn refusal(row: &Row, charges: &[Charge]) -> Result<Option<Decision>, Unreadable> {
+fn decision(row: &Row, charges: &[Charge]) -> Result<Decision, Unreadable> {
     let Some(wait) = optional(row, 1, number::<i64, u64>)? else {
-        return Ok(None);
+        return Ok(Decision::Granted);
     };
     let number: usize = number::<i64, _>(row, 0)?;
     let charge = charges.get(number.wrapping_sub(1));
-    Ok(Some(Decision::Denied {
+    Ok(Decision::Denied {
         scope: sound(charge, row, 0)?.scope,
         retry_after: Duration::from_millis(wait),
-    }))
+    })
 }

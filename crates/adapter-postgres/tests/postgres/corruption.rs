@@ -99,6 +99,20 @@ async fn a_spoiled_counter_admits_nobody() {
 }
 
 #[tokio::test]
+async fn a_limit_that_decides_nothing_admits_nobody() {
+    const SAYS_NOTHING: &str = "
+        DROP FUNCTION phone_auth.acquire;
+        CREATE FUNCTION phone_auth.acquire(
+            bytea[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint
+        ) RETURNS TABLE (refused bigint, wait bigint) LANGUAGE plpgsql AS 'BEGIN END'";
+    let (store, url) = fresh().await;
+    psql(&url, SAYS_NOTHING);
+    let charges = [sample::charge(&[(5, 60)])];
+    let outcome = store.acquire(&charges, sample::NOW).await;
+    assert!(is_corrupt(&outcome), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_table_with_other_columns_is_corrupt() {
     let (store, url) = fresh().await;
     let code = sample::phone_code();
