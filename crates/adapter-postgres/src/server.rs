@@ -20,6 +20,9 @@ use crate::tls;
 /// that say nothing.
 const HEAD_START: Duration = Duration::from_millis(200);
 
+/// How long each address of a host's name has to let somebody in: a silent one may be named first.
+const PER_ADDRESS: Duration = Duration::from_millis(400);
+
 /// Where the database is.
 #[derive(Clone)]
 pub struct Settings {
@@ -175,6 +178,7 @@ fn configured(url: &str) -> Result<Config, Fault> {
         .application_name("phone-auth")
         // After a failover the old primary may be a standby, and still accept connections.
         .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        .connect_timeout(PER_ADDRESS)
         // A server that vanished is noticed in half a minute, and with a statement under way soon.
         .keepalives_idle(Duration::from_secs(15))
         .keepalives_interval(Duration::from_secs(5))

@@ -1,13 +1,15 @@
 //! A server that goes away, falls silent or hangs up.
 
 use std::slice::from_ref;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use adapter_postgres::Postgres;
+use adapter_postgres::{Fault, Postgres};
 use conformance::sample;
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, UserRepo};
 use domain::rate_limit::Decision;
 use servers::psql;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::support::{WAITING, assert_unavailable, open, settings, somebody, until};
 use crate::wire::Wire;
@@ -65,6 +67,25 @@ async fn a_silent_server_is_an_error_in_time_and_comes_back_by_itself() {
     assert!(store.consume(code.id).await.unwrap(), "at once");
     let another = sample::session();
     assert_eq!(store.insert(&another, 20).await.unwrap(), Inserted::Stored);
+}
+
+/// Else the next address of its name would not be reached in the time of an operation.
+#[tokio::test]
+async fn an_address_that_lets_nobody_in_is_soon_given_up() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut crowd = Vec::new();
+    let knock = || timeout(Duration::from_millis(200), TcpStream::connect(address));
+    while let Ok(inside) = knock().await {
+        crowd.push(inside.unwrap());
+    }
+    let settings = settings(&format!("postgres://a@{address}/db"));
+    let error = Postgres::open(&settings).await.err().unwrap();
+    let text = error.to_string();
+    let fault = error.into_fault();
+    assert!(matches!(fault, Fault::Unreachable(_)), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
