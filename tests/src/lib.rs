@@ -62,6 +62,7 @@ macro_rules! on_every_store {
         $crate::on_store!(sqlite, Sqlite, $($case),+);
         $crate::on_store!(postgres, Postgres, $($case),+);
         $crate::on_store!(redis, Redis, $($case),+);
+        $crate::on_store!(redis_sqlite, RedisSqlite, $($case),+);
         $crate::on_store!(redis_postgres, RedisPostgres, $($case),+);
         $crate::on_store!(cluster_postgres, ClusterPostgres, $($case),+);
     };

@@ -13,6 +13,8 @@ pub enum Store {
     Postgres,
     /// Users in PostgreSQL, codes, limits and sessions in one Redis.
     Redis,
+    /// Users and sessions in one file, codes and limits in one Redis.
+    RedisSqlite,
     /// Users and sessions in PostgreSQL, codes and limits in one Redis.
     RedisPostgres,
     /// Users and sessions in PostgreSQL, codes and limits in a Redis Cluster.
@@ -24,7 +26,7 @@ impl Store {
     pub const fn of_users(self) -> &'static str {
         match self {
             Self::Memory => "memory",
-            Self::Sqlite => "sqlite",
+            Self::Sqlite | Self::RedisSqlite => "sqlite",
             _ => "postgres",
         }
     }
@@ -40,7 +42,7 @@ impl Store {
     /// What the configuration calls the store of codes and limits.
     pub const fn of_codes(self) -> &'static str {
         match self {
-            Self::RedisPostgres | Self::ClusterPostgres => "redis",
+            Self::RedisSqlite | Self::RedisPostgres | Self::ClusterPostgres => "redis",
             other => other.of_sessions(),
         }
     }
@@ -78,11 +80,10 @@ impl Rooms {
         match store {
             Store::Memory | Store::Sqlite => {}
             Store::Postgres => rooms.add_database(),
+            Store::RedisSqlite => rooms.add_redis(),
             Store::Redis | Store::RedisPostgres => {
                 rooms.add_database();
-                let redis = Redis::shared();
-                rooms.add("redis.url", redis.url());
-                rooms.add("redis.prefix", &redis.prefix());
+                rooms.add_redis();
             }
             Store::ClusterPostgres => {
                 rooms.add_database();
@@ -106,6 +107,12 @@ impl Rooms {
 
     fn add(&mut self, key: &'static str, value: &str) {
         self.settings.push((key, value.to_owned()));
+    }
+
+    fn add_redis(&mut self) {
+        let redis = Redis::shared();
+        self.add("redis.url", redis.url());
+        self.add("redis.prefix", &redis.prefix());
     }
 
     fn add_database(&mut self) {

@@ -7,8 +7,8 @@ use crate::stores::Stores;
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_restarted_empty_under_load() {
-    emptied(|redis| {
+async fn redis_beside_postgres_is_restarted_empty_under_load() {
+    emptied(Stores::shared_postgres(), |redis| {
         redis.kill();
         redis.restart();
     })
@@ -16,13 +16,22 @@ async fn redis_is_restarted_empty_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_flushed_under_load() {
-    emptied(|redis| drop(redis.cli(&["FLUSHALL"]))).await;
+async fn redis_beside_postgres_is_flushed_under_load() {
+    emptied(Stores::shared_postgres(), flush).await;
 }
 
-async fn emptied(empty: impl Fn(&Redis)) {
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_beside_one_file_is_flushed_under_load() {
+    emptied(Stores::sqlite(), flush).await;
+}
+
+fn flush(redis: &Redis) {
+    redis.cli(&["FLUSHALL"]);
+}
+
+async fn emptied(database: Stores, empty: impl Fn(&Redis)) {
     let redis = Redis::start();
-    let world = World::start(Stores::shared_postgres().with_redis(&redis)).await;
+    let world = World::start(database.with_redis(&redis)).await;
     let round = async |world: &mut World| {
         for _ in 0..3 {
             let before = world.now();
