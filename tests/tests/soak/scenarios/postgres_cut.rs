@@ -14,10 +14,12 @@ async fn connections_to_postgres_are_cut_under_load() {
     let world = World::start(Stores::postgres(&postgres.database())).await;
     let round = async |world: &mut World| {
         let before = world.now();
+        let mut cut = 0;
         for _ in 0..10 {
-            psql(postgres.url(), CUT);
+            cut += psql(postgres.url(), CUT).lines().count();
             world.some_time(400).await;
         }
+        assert!(cut > 0, "no process was connected");
         world.unreliable_since(before);
     };
     world.under_load(round).await;
