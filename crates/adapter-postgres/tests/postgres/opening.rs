@@ -13,6 +13,7 @@ use servers::psql;
 use tokio_postgres::NoTls;
 
 use crate::support::{WAITING, own_server, settings, somebody, until};
+use crate::wire::Wire;
 
 const PASSWORD: &str = "Pa55-w0rd";
 
@@ -189,6 +190,20 @@ async fn a_server_that_shuts_down_is_refused() {
     assert!(matches!(fault, Fault::NotReady(_)), "{text}");
     assert!(text.contains("shutting down"), "{text}");
     other.batch_execute("").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_older_than_13_is_refused() {
+    let (wire, url) = Wire::to_new_database().await;
+    wire.age(12);
+    let (text, fault) = refusal(&url).await;
+    assert!(matches!(fault, Fault::TooOld(12)), "{text}");
+    let told = format!("{} runs PostgreSQL 12: upgrade it to 13", name(&url));
+    assert!(text.starts_with(&told), "{text}");
+
+    let (wire, url) = Wire::to_new_database().await;
+    wire.age(13);
+    Postgres::open(&settings(&url)).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The network between a store and its server, where one can listen and cut.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
+use servers::psql;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,8 +15,8 @@ pub(crate) struct Wire {
     server_spoke: AtomicBool,
     round_trips: AtomicU32,
     cut: AtomicBool,
-    translates: AtomicBool,
-    pools: AtomicBool,
+    /// Words of the server, and what is passed on in their place.
+    replaced: Mutex<Vec<[[u8; 6]; 2]>>,
     /// Connections made before were forgotten by something on the way.
     forgotten: AtomicU32,
 }
@@ -43,12 +44,25 @@ impl Wire {
 
     /// Has the server name the severity of its errors in another language.
     pub(crate) fn translate(&self) {
-        self.translates.store(true, Ordering::SeqCst);
+        self.replace([*b"SFATAL", *b"SFATAR"]);
     }
 
     /// Leaves out the severity that is in no language, as PgBouncer does.
     pub(crate) fn pool(&self) {
-        self.pools.store(true, Ordering::SeqCst);
+        self.replace([*b"VFATAL", *b"WFATAL"]);
+    }
+
+    /// Has the server be of another major version.
+    pub(crate) fn age(&self, version: u8) {
+        let asked = "SELECT current_setting('server_version_num')::int / 10000";
+        let found = psql(own_server().url(), asked).parse().unwrap();
+        // The end of a row with one number of four bytes.
+        let number = |number| [0, 4, 0, 0, 0, number];
+        self.replace([number(found), number(version)]);
+    }
+
+    fn replace(&self, words: [[u8; 6]; 2]) {
+        self.replaced.lock().unwrap().push(words);
     }
 
     /// Passes nothing more on from the connections there are, and tells nobody.
@@ -84,11 +98,10 @@ impl Wire {
             if is_server && self.cut.swap(false, Ordering::SeqCst) {
                 return;
             }
-            if is_server && self.translates.load(Ordering::SeqCst) {
-                replace(&mut data, b"SFATAL", b"SFATAR");
-            }
-            if is_server && self.pools.load(Ordering::SeqCst) {
-                replace(&mut data, b"VFATAL", b"WFATAL");
+            if is_server {
+                for [word, by] in &*self.replaced.lock().unwrap() {
+                    replace(&mut data, word, by);
+                }
             }
             if to.write_all(&data[..read]).await.is_err() {
                 return;
