@@ -13,6 +13,7 @@ mod laws;
 mod locks;
 mod opening;
 mod round_trips;
+mod schema;
 mod sharing;
 mod support;
 mod tables;
