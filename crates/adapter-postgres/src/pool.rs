@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::ports::StoreError;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
@@ -89,7 +89,8 @@ impl Pool {
         again: Again,
     ) -> Result<Vec<Row>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
-        let Ok(Ok(room)) = timeout_at(deadline, self.room.clone().acquire_owned()).await else {
+        let room = self.room.clone().acquire_owned();
+        let Ok(Ok(room)) = self.server.within(PATIENCE, room).await else {
             return Err(StoreError::unavailable("no connection was free in time"));
         };
         let room = Arc::new(room);
@@ -101,7 +102,8 @@ impl Pool {
                 outcome => outcome,
             }
         };
-        match timeout_at(deadline, attempts).await {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.server.within(left, attempts).await {
             Ok(outcome) => outcome.map_err(|error| store_error(&error)),
             Err(_) => Err(StoreError::unavailable("PostgreSQL did not answer in time")),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Timeout, timeout};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -110,7 +110,7 @@ impl Server {
                 attempts.spawn_on(attempt, &self.runtime);
                 HEAD_START
             });
-            match timeout(patience, attempts.join_next()).await {
+            match self.within(patience, attempts.join_next()).await {
                 Ok(Some(Ok(Ok(connection)))) => return Ok(connection),
                 // What a server says tells more than that another one is not there.
                 Ok(Some(Ok(Err(error)))) => {
@@ -126,6 +126,13 @@ impl Server {
                 Ok(Some(Err(_))) | Err(_) => {}
             }
         }
+    }
+
+    /// Gives something up after a while. The timer too is in the runtime that the stores were opened
+    /// in: one of the caller's would panic where another runtime goes on with the operation.
+    pub(crate) fn within<F: Future>(&self, patience: Duration, work: F) -> Timeout<F> {
+        let _entered = self.runtime.enter();
+        timeout(patience, work)
     }
 
     /// Goes on with something that its caller does not wait for.

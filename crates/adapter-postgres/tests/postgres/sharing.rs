@@ -1,6 +1,7 @@
 //! One database, several nodes: each `Postgres` stands for one.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use adapter_postgres::Postgres;
@@ -60,6 +61,24 @@ async fn connections_outlive_the_runtime_of_the_callers_they_were_made_for() {
     worker.shutdown_background();
     server.resume();
     under_way.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operation_outlives_the_runtime_that_began_it() {
+    let (store, _) = fresh().await;
+    let code = sample::phone_code();
+    let mut put = store.put(&code);
+    let worker = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    {
+        let _entered = worker.enter();
+        let begun = put.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(begun.is_pending());
+    }
+    worker.shutdown_background();
+    assert!(put.await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
