@@ -1,13 +1,16 @@
-//! I6: SIGTERM under load drops no accepted message, and after a drain nobody's request.
+//! I6: SIGTERM under load drops no accepted message, and after a drain nobody's request. What is
+//! under way runs to its end.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use servers::{Postgres, psql};
+use tests_support::app::Store;
 use tests_support::http::Request;
 use tests_support::{lift_file_limit, until};
 
-use super::unlimited;
+use super::{CODE, test_number, unlimited, with_test_numbers};
 
 #[tokio::test]
 async fn a_service_told_to_end_delivers_what_it_accepted_first() {
@@ -115,4 +118,36 @@ async fn a_service_that_drains_serves_everybody_who_got_in() {
     let (status, log) = service.ended().await;
     assert!(status.success(), "{status}: {log}");
     assert!(log.contains("ending in 1s"), "{log}");
+}
+
+/// Each step is answered in time, and both together take longer than a caller waits.
+const SLOW: &str = "
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_catalog.pg_sleep(1.1); RETURN NEW; END';
+    CREATE TRIGGER slow BEFORE INSERT ON phone_auth.users EXECUTE FUNCTION slow();
+    CREATE TRIGGER slow BEFORE INSERT ON phone_auth.sessions EXECUTE FUNCTION slow();";
+
+/// Half a sign-in would spend a code for nothing.
+#[tokio::test]
+async fn a_service_told_to_end_finishes_what_its_caller_no_longer_waits_for() {
+    let postgres = Postgres::start();
+    let installation = with_test_numbers(1)
+        .on(Store::Postgres)
+        .set("postgres.url", postgres.url());
+    let service = installation.serve().await;
+    let asked = service.ask(&test_number(0)).await;
+    psql(postgres.url(), SLOW);
+    let body = json!({ "phone_code_id": asked["id"], "code": CODE });
+    let sign_in = service.post("/v1/sessions").json(body.clone());
+    let signing_in = tokio::spawn(sign_in.attempt());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    service.terminate();
+    let late = signing_in.await.unwrap().unwrap();
+    late.problem(503, "unavailable");
+    let (status, log) = service.ended().await;
+    assert!(status.success(), "{status}: {log}");
+    assert!(!log.contains("panicked"), "{log}");
+    let heir = installation.serve().await;
+    let again = heir.post("/v1/sessions").json(body).await;
+    again.problem(403, "code_gone");
 }

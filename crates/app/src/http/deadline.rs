@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::problem::Problem;
 use crate::watch::is_outage;
@@ -41,34 +43,32 @@ pub(crate) async fn in_time<T>(
 pub struct Background {
     runtime: Handle,
     tasks: Arc<Mutex<JoinSet<()>>>,
+    /// All work, whoever waits for it.
+    under_way: TaskTracker,
 }
 
 impl Background {
     /// Work goes on in `runtime`, which has to outlive the servers: their workers' own runtimes end
     /// with them.
     pub fn new(runtime: Handle) -> Self {
+        let under_way = TaskTracker::new();
+        under_way.close();
         Self {
             runtime,
             tasks: Arc::default(),
+            under_way,
         }
     }
 
-    /// Waits until no work is left, but not for ever: a store that never answers must not keep the
-    /// messages that wait behind it from going out. For a shutdown, once the servers have stopped.
+    /// Waits until no work is under way, but not for ever: a store that never answers must not keep
+    /// the messages that wait behind it from going out.
+    ///
+    /// For a shutdown, before and after the servers stop. Before, as their workers take with them
+    /// what their calls have under way at a store; and after, for what came last.
     pub async fn finish(&self, within: Duration) {
-        if timeout(within, self.work_out()).await.is_err() {
+        if timeout(within, self.under_way.wait()).await.is_err() {
             tracing::error!("ending with calls under way that a store does not answer");
-        }
-    }
-
-    async fn work_out(&self) {
-        loop {
-            let mut tasks = std::mem::take(&mut *self.tasks.lock());
-            if tasks.is_empty() {
-                return;
-            }
-            // What panicked has ended too: the messages that wait behind it still have to go out.
-            while tasks.join_next().await.is_some() {}
+            self.tasks.lock().abort_all();
         }
     }
 
@@ -82,13 +82,19 @@ impl Background {
             work: Some(work.boxed()),
             deadline: None,
             background: self.clone(),
+            token: self.under_way.token(),
         }
     }
 
-    fn go_on<T: Send + 'static>(&self, work: BoxFuture<'static, Result<T, AuthError>>) {
+    fn go_on<T: Send + 'static>(
+        &self,
+        work: BoxFuture<'static, Result<T, AuthError>>,
+        token: TaskTrackerToken,
+    ) {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
-        let work = async {
+        let work = async move {
+            let _token = token;
             match work.await {
                 Err(error) if is_outage(&error) => {
                     tracing::debug!(%error, "an outage after its caller had gone");
@@ -106,6 +112,7 @@ pub(crate) struct Complete<T: Send + 'static> {
     work: Option<BoxFuture<'static, Result<T, AuthError>>>,
     deadline: Option<Pin<Box<Sleep>>>,
     background: Background,
+    token: TaskTrackerToken,
 }
 
 impl<T: Send + 'static> Future for Complete<T> {
@@ -129,7 +136,7 @@ impl<T: Send + 'static> Future for Complete<T> {
 impl<T: Send + 'static> Drop for Complete<T> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
-            self.background.go_on(work);
+            self.background.go_on(work, self.token.clone());
         }
     }
 }
@@ -178,6 +185,18 @@ mod tests {
         go.send(()).unwrap();
         background.finish(PATIENCE).await;
         seen.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_its_caller_waits_for_is_waited_for_too() {
+        let (work, go, _seen) = work();
+        let background = Background::new(Handle::current());
+        let call = background.complete(work);
+        let mut finish = std::pin::pin!(background.finish(PATIENCE));
+        assert!((&mut finish).now_or_never().is_none());
+        go.send(()).unwrap();
+        assert_eq!(call.await.unwrap(), 7);
+        assert!(finish.now_or_never().is_some());
     }
 
     #[tokio::test]

@@ -112,12 +112,13 @@ impl Running {
     /// Answers what is under way, delivers every accepted message, and ends.
     pub async fn stop(self) {
         self.begin_to_end();
+        self.door.shut();
         drop(self.door);
         let [public, ops] = self.handles;
+        let patience = Duration::from_secs(SHUTDOWN_SECS);
+        self.background.finish(patience).await;
         public.stop(true).await;
-        self.background
-            .finish(Duration::from_secs(SHUTDOWN_SECS))
-            .await;
+        self.background.finish(patience).await;
         self.dispatcher.drain().await;
         ops.stop(false).await;
         for server in self.servers {
