@@ -22,10 +22,10 @@ fn memory() -> Arc<dyn RateLimiter> {
 /// Every law of one call after another; of the races those in which one of the stores decides.
 macro_rules! laws_of_two_stores {
     (
-        $port:ident, $tests:ident, $open:expr,
+        $test_laws:ident, $port:ident, $tests:ident, $open:expr,
         laws: $laws:tt, sweeping: $sweeping:tt, races: $races:tt
     ) => {
-        conformance::test_laws! {
+        conformance::$test_laws! {
             $port, $tests, $open, laws: $laws, sweeping: $sweeping,
             races: [
                 any_history_is_as_the_model_says,
@@ -40,7 +40,7 @@ macro_rules! laws_of_two_stores {
 async fn in_memory() -> Arc<dyn RateLimiter> {
     Arc::new(split(memory(), memory()))
 }
-conformance::rate_limiter_laws!([laws_of_two_stores] rate_limiter, laws_in_memory, in_memory);
+conformance::rate_limiter_laws!([laws_of_two_stores] test_laws, rate_limiter, laws_in_memory, in_memory);
 
 #[cfg(feature = "sqlite")]
 async fn on_a_file() -> Arc<dyn RateLimiter> {
@@ -57,7 +57,30 @@ async fn on_a_file() -> Arc<dyn RateLimiter> {
     Arc::new(split(Arc::new(file), memory()))
 }
 #[cfg(feature = "sqlite")]
-conformance::rate_limiter_laws!([laws_of_two_stores] rate_limiter, laws_on_a_file, on_a_file);
+conformance::rate_limiter_laws!([laws_of_two_stores] test_laws, rate_limiter, laws_on_a_file, on_a_file);
+
+/// As in production: the budgets in PostgreSQL, the limits in Redis, which forgets by itself.
+#[cfg(all(feature = "postgres", feature = "redis"))]
+async fn on_servers() -> Arc<dyn RateLimiter> {
+    use adapter_redis::{Port, Servers};
+
+    let database = adapter_postgres::Settings {
+        url: servers::Postgres::shared().database(),
+        pool: 4,
+        ca_file: None,
+    };
+    let redis = adapter_redis::Settings {
+        servers: Servers::Single(servers::Redis::shared().url().to_owned()),
+        ports: vec![Port::RateLimits],
+        prefix: servers::Redis::shared().prefix(),
+        ca_file: None,
+    };
+    let database = adapter_postgres::Postgres::open(&database).await.unwrap();
+    let redis = adapter_redis::Redis::open(&redis).await.unwrap();
+    Arc::new(split(Arc::new(database), Arc::new(redis)))
+}
+#[cfg(all(feature = "postgres", feature = "redis"))]
+conformance::rate_limiter_laws!([laws_of_two_stores] test_laws_but_sweeping, rate_limiter, laws_on_servers, on_servers);
 
 /// A failure of a phone and one of its caller's address, of which so many fit.
 fn failures(of_phone: u32, of_address: u32) -> [Charge; 2] {
@@ -76,26 +99,38 @@ async fn granted(limiter: &dyn RateLimiter, charges: &[Charge]) -> bool {
 }
 
 /// What a single store does not do: refuse a call for the room that another one gives back.
+async fn calls_race_for_the_last_room_of_both_stores(limiter: Arc<dyn RateLimiter>) {
+    let (both, calls) = (failures(3, 3), 8);
+    let racing = (0..calls).map(|_| {
+        let (limiter, both) = (limiter.clone(), both.clone());
+        tokio::spawn(async move { granted(&*limiter, &both).await })
+    });
+    let mut won = 0;
+    for call in racing.collect::<Vec<_>>() {
+        won += usize::from(call.await.unwrap());
+    }
+    assert!(won <= 3, "{won} of 3");
+    for _ in won..3 {
+        assert!(granted(&*limiter, &both).await, "{won} were granted");
+    }
+    for charge in &both {
+        assert!(!granted(&*limiter, std::slice::from_ref(charge)).await);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn calls_that_race_for_the_last_room_of_both_stores_never_get_more_and_lose_nothing() {
     for _ in 0..100 {
-        let limiter = in_memory().await;
-        let (both, calls) = (failures(3, 3), 8);
-        let racing = (0..calls).map(|_| {
-            let (limiter, both) = (limiter.clone(), both.clone());
-            tokio::spawn(async move { granted(&*limiter, &both).await })
-        });
-        let mut won = 0;
-        for call in racing.collect::<Vec<_>>() {
-            won += usize::from(call.await.unwrap());
-        }
-        assert!(won <= 3, "{won} of 3");
-        for _ in won..3 {
-            assert!(granted(&*limiter, &both).await, "{won} were granted");
-        }
-        for charge in &both {
-            assert!(!granted(&*limiter, std::slice::from_ref(charge)).await);
-        }
+        calls_race_for_the_last_room_of_both_stores(in_memory().await).await;
+    }
+}
+
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_that_race_on_two_servers_never_get_more_and_lose_nothing() {
+    let limiter = on_servers().await;
+    for _ in 0..20 {
+        calls_race_for_the_last_room_of_both_stores(limiter.clone()).await;
     }
 }
 
