@@ -73,10 +73,6 @@ impl Connection {
             let taken = self.query::<()>(&auth).await;
             taken.map_err(Fault::of_password)?;
         }
-        if login.db() != 0 {
-            self.query::<()>(redis::cmd("SELECT").arg(login.db()))
-                .await?;
-        }
         Ok(())
     }
 

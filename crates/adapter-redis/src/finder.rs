@@ -152,7 +152,14 @@ impl Finder {
     }
 
     async fn open(&self, server: &Server, deadline: Instant) -> Result<Connection, OpenError> {
-        Connection::open(server, self.tls.as_ref(), deadline).await
+        let connection = Connection::open(server, self.tls.as_ref(), deadline).await?;
+        let database = server.login.db();
+        if database != 0 {
+            let mut select = redis::cmd("SELECT");
+            self.ask::<()>(&connection, select.arg(database), deadline)
+                .await?;
+        }
+        Ok(connection)
     }
 
     /// Tries every command on keys that begin with `base` and are gone afterwards.

@@ -4,9 +4,9 @@ use crate::error::Fault;
 use crate::settings::Servers;
 
 /// What a user has to be allowed.
-pub(crate) const COMMANDS: &str = "+info +eval +evalsha +exists +del +pexpire +pttl +set +setrange \
-     +hget +hset +hsetnx +hmget +hgetall +hincrby +sadd +srem +smembers +zadd +zrem +zrevrange \
-     +zrangebyscore +zremrangebyscore";
+pub(crate) const COMMANDS: &str = "+info +select +eval +evalsha +exists +del +pexpire +pttl +set \
+     +setrange +hget +hset +hsetnx +hmget +hgetall +hincrby +sadd +srem +smembers +zadd +zrem \
+     +zrevrange +zrangebyscore +zremrangebyscore";
 
 /// The oldest version that the scripts are written for.
 const OLDEST: (u32, u32) = (6, 2);

@@ -159,7 +159,7 @@ async fn a_missing_or_wrong_password_is_told_apart() {
 #[tokio::test]
 async fn a_user_who_may_not_do_enough_is_told_the_line_that_helps() {
     let server = servers::Redis::start();
-    let url = format!("redis://app:s3cret@127.0.0.1:{}", server.port());
+    let url = format!("redis://app:s3cret@127.0.0.1:{}/1", server.port());
     let settings = settings(single(url), "mine:".to_owned());
     for too_little in [
         "",
@@ -167,6 +167,7 @@ async fn a_user_who_may_not_do_enough_is_told_the_line_that_helps() {
         "+@all",
         "~yours:* +@all",
         "~mine:* +@all -info",
+        "~mine:* +@all -select",
         "~mine:* +@all -evalsha",
         "~mine:* +@all -eval",
         "~mine:* +@all -pexpire",
