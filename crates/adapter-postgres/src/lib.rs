@@ -25,12 +25,16 @@ use domain::timestamp::Timestamp;
 
 pub use fault::{Fault, OpenError};
 use pool::{Pool, params};
-use row::{first, millis, number};
+use row::{column, first, millis, number};
 use server::Server;
 pub use server::Settings;
+use tokio_postgres::Row;
 
 /// The most rows one transaction sweeps: writes that wait behind it hardly notice.
 const SWEEP_STEP: usize = 256;
+
+const WAITS: &str = "SELECT pg_catalog.current_setting('synchronous_commit'),
+    pg_catalog.current_setting('fsync')";
 
 /// The stores in one database.
 pub struct Postgres {
@@ -68,6 +72,17 @@ impl Postgres {
         let server = Server::new(settings)?;
         let pending = open::pending(&server).await;
         pending.map_err(|fault| server.refused(fault))
+    }
+
+    /// Whether a crash of the server leaves all that it acknowledged: its commits wait for the disk.
+    ///
+    /// # Errors
+    /// The server cannot answer.
+    pub async fn keeps_commits(&self) -> Result<bool, StoreError> {
+        let rows = self.pool.repeatable(WAITS, params![]).await?;
+        let waits = |row: &Row, setting| Ok(column::<&str>(row, setting)? != "off");
+        let waits = first(&rows, |row| Ok(waits(row, 0)? && waits(row, 1)?))?;
+        Ok(waits.unwrap_or_default())
     }
 
     /// Runs a function that sweeps at most `$2` rows that are over at `$1`, until `limit` are gone.

@@ -9,9 +9,10 @@ use domain::id::{PhoneCodeId, SessionId, UserId};
 use domain::ports::{CodeStore, Inserted, RateLimiter, SessionStore, StoreError, UserRepo};
 use domain::rate_limit::{Charge, Decision};
 use parking_lot::Mutex;
+use servers::psql;
 use tokio::task::JoinSet;
 
-use crate::support::{open, settings, until};
+use crate::support::{open, own_server, settings, until};
 
 #[tokio::test]
 async fn everything_is_there_for_who_opens_it_next() {
@@ -21,6 +22,20 @@ async fn everything_is_there_for_who_opens_it_next() {
     durability::users_survive_reopening(reopen).await;
     durability::sessions_survive_reopening(reopen).await;
     durability::counters_survive_reopening(reopen).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_wait_for_its_disk_is_known() {
+    let server = servers::Postgres::start_with(&["fsync = on"]);
+    let keeps = async || open(server.url()).await.keeps_commits().await.unwrap();
+    assert!(keeps().await);
+    for (setting, kept) in [("remote_write", true), ("local", true), ("off", false)] {
+        let set = format!("ALTER ROLE phone_auth SET synchronous_commit = {setting}");
+        psql(server.url(), &set);
+        assert_eq!(keeps().await, kept, "{setting}");
+    }
+    let without_fsync = own_server().database();
+    assert!(!open(&without_fsync).await.keeps_commits().await.unwrap());
 }
 
 /// What callers were told.

@@ -107,14 +107,18 @@ impl Adapter {
 
 /// Opens a store's adapter.
 pub(super) async fn open(store: Store, config: &Config) -> Result<Adapter, StartError> {
-    #[allow(unused_mut, reason = "only Redis has one")]
+    #[allow(unused_mut, reason = "only servers have one")]
     let mut finding = None;
     let ports = match store {
         Store::Memory => Ports::memory(),
         #[cfg(feature = "sqlite")]
         Store::Sqlite => Ports::complete(sqlite::open(config)?),
         #[cfg(feature = "postgres")]
-        Store::Postgres => Ports::complete(postgres::open(config).await?),
+        Store::Postgres => {
+            let postgres = postgres::open(config).await?;
+            finding = postgres::finding(&postgres, config).await?;
+            Ports::complete(postgres)
+        }
         #[cfg(feature = "redis")]
         Store::Redis => {
             let redis = redis::open(config).await?;
@@ -211,6 +215,10 @@ mod postgres {
     use adapter_postgres::{Fault, OpenError, Postgres, Settings};
 
     use super::{Config, Faults, StartError, Store, failed, missing};
+    use crate::config;
+
+    const FORGETS: &str = "leads to a server whose crash undoes what it acknowledged: set \
+                           synchronous_commit and fsync to on there";
 
     fn settings(config: &Config) -> Result<Settings, StartError> {
         let section = config.postgres.as_ref();
@@ -225,6 +233,15 @@ mod postgres {
     pub(super) async fn open(config: &Config) -> Result<Postgres, StartError> {
         let opened = Postgres::open(&settings(config)?).await;
         opened.map_err(|error| refused(config, error))
+    }
+
+    pub(super) async fn finding(
+        postgres: &Postgres,
+        config: &Config,
+    ) -> Result<Option<config::Fault>, StartError> {
+        let kept = postgres.keeps_commits().await;
+        let kept = kept.map_err(|error| failed(Store::Postgres, error))?;
+        Ok((!kept).then(|| config.fault("postgres.url", FORGETS)))
     }
 
     pub(super) async fn pending(config: &Config) -> Result<usize, StartError> {

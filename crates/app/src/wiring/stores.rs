@@ -50,15 +50,11 @@ pub(crate) async fn open(config: &Config, given: &Overrides) -> Result<Stores, S
         },
         sessions: match &given.sessions {
             Some(sessions) => opened.given("sessions", sessions),
-            None => {
-                let adapter = opened.at("sessions", chosen.sessions)?;
-                opened.findings.extend(adapter.finding.clone());
-                adapter.sessions()
-            }
+            None => opened.kept_at("sessions", chosen.sessions)?.sessions(),
         },
         users: match &given.users {
             Some(users) => opened.given("users", users),
-            None => opened.at("users", chosen.users)?.users()?,
+            None => opened.kept_at("users", chosen.users)?.users()?,
         },
         serving: opened.serving,
         findings: opened.findings,
@@ -115,6 +111,14 @@ impl Opened<'_> {
             .insert(port, self.config.place_of(store));
         let adapter = self.adapters.get(&store).cloned();
         adapter.ok_or_else(|| adapters::missing(store))
+    }
+
+    /// The adapter that serves a port of what has to be kept, whatever crashes.
+    fn kept_at(&mut self, port: &'static str, store: Store) -> Result<Adapter, StartError> {
+        let adapter = self.at(port, store)?;
+        self.findings.extend(adapter.finding.clone());
+        self.findings.dedup();
+        Ok(adapter)
     }
 
     /// A port that was given, under a watch of its own.

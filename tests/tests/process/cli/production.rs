@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use servers::Redis;
+use servers::{Postgres, Redis, psql};
 use tests_support::process::Installation;
 use tests_support::until;
 
@@ -143,6 +143,29 @@ fn sessions_in_redis_need_an_append_only_file() {
     assert!(is_told());
     assert_eq!(redis.cli(&["CONFIG", "SET", "appendonly", "yes"]), "OK");
     assert!(!is_told());
+}
+
+#[test]
+fn users_and_sessions_need_a_postgres_that_waits_for_its_disk() {
+    let postgres = Postgres::start_with(&["fsync = on"]);
+    let installation = strong()
+        .set("stores.users", "postgres")
+        .set("stores.sessions", "postgres")
+        .set("postgres.url", postgres.url());
+    done(&installation.run(&["migrate"]));
+    let told = || {
+        let checked = installation.run(&["check"]);
+        checked
+            .out
+            .matches("FAILED  profile: postgres.url (")
+            .count()
+    };
+    assert_eq!(told(), 0);
+    psql(
+        postgres.url(),
+        "ALTER ROLE phone_auth SET synchronous_commit = off",
+    );
+    assert_eq!(told(), 1);
 }
 
 #[tokio::test]

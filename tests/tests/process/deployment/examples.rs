@@ -8,11 +8,11 @@ use tests_support::process::{Finished, Installation};
 use super::{path, read};
 
 /// What `check` says of an example, with its files and servers being here.
-fn check(example: &str) -> Finished {
+fn check(example: &str, postgres: &Postgres) -> Finished {
     let installation = Installation::new();
     let here = installation.folder().join("here");
     std::fs::create_dir(&here).unwrap();
-    std::fs::write(here.join("postgres-url"), Postgres::shared().database()).unwrap();
+    std::fs::write(here.join("postgres-url"), postgres.database()).unwrap();
     std::fs::write(here.join("redis-url"), Redis::shared().url()).unwrap();
     let folder = here.to_str().unwrap();
     let text = read(&format!("config/{example}"))
@@ -31,9 +31,10 @@ fn check(example: &str) -> Finished {
 fn every_example_serves_once_it_names_a_gateway() {
     let examples = path("config").read_dir().unwrap();
     let examples = examples.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let postgres = Postgres::start_with(&["fsync = on"]);
     let mut seen = BTreeSet::new();
     for example in examples {
-        let checked = check(&example);
+        let checked = check(&example, &postgres);
         let failed: Vec<_> = checked
             .out
             .lines()
