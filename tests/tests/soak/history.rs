@@ -154,6 +154,8 @@ pub(crate) struct History {
     pub(crate) absences: Vec<Absence>,
     pub(crate) outages: Vec<Outage>,
     pub(crate) losses: Vec<Loss>,
+    /// The invariants that its stores do not promise when they lose something.
+    pub(crate) given_up: &'static [&'static str],
     pub(crate) rows: Rows,
 }
 
@@ -247,6 +249,11 @@ impl History {
         let meanwhile = self.pulses.iter().filter(meanwhile);
         let took = meanwhile.map(|pulse| pulse.end.saturating_sub(pulse.start));
         took.max().unwrap_or_default()
+    }
+
+    /// Whether its stores do not promise that.
+    pub(crate) fn gives_up(&self, invariant: &str) -> bool {
+        self.given_up.contains(&invariant)
     }
 
     /// How much there was of what.

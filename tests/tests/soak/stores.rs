@@ -84,17 +84,24 @@ impl Stores {
 
     /// But codes, limits and sessions in that Redis.
     pub(crate) fn with_all_but_users_in(self, redis: &Redis) -> Self {
-        let stores = Self {
-            sessions: Some(redis.url().to_owned()),
-            ..self.with_redis(redis)
-        };
-        stores.set("stores.sessions", "redis")
+        self.with_redis(redis).with_sessions_at(redis.url())
     }
 
     /// But codes and limits in that Redis Cluster.
     pub(crate) fn with_cluster(self, cluster: &RedisCluster) -> Self {
         let urls = cluster.urls().join(",");
         self.on_redis().set("redis.cluster_urls", &urls)
+    }
+
+    /// But codes, limits and sessions in that Redis Cluster.
+    pub(crate) fn with_all_but_users_in_cluster(self, cluster: &RedisCluster) -> Self {
+        self.with_cluster(cluster)
+            .with_sessions_at(&cluster.urls()[0])
+    }
+
+    fn with_sessions_at(mut self, url: &str) -> Self {
+        self.sessions = Some(url.to_owned());
+        self.set("stores.sessions", "redis")
     }
 
     fn on_redis(self) -> Self {
@@ -150,7 +157,8 @@ impl Stores {
 
     fn sessions(&self, folder: &Path) -> Vec<[String; 4]> {
         if let Some(url) = &self.sessions {
-            let lines = redis_cli(url, &["EVAL", SESSIONS_IN_REDIS, "0"]);
+            let script = ["-c", "EVAL", SESSIONS_IN_REDIS, "1", "{sessions}"];
+            let lines = redis_cli(url, &script);
             return lines.lines().map(fields).collect();
         }
         let columns = ["id", "user_id", "code_id", "revoked_at IS NULL"];

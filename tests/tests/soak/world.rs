@@ -88,6 +88,7 @@ pub(crate) struct World {
     absences: Vec<Absence>,
     outages: Vec<Outage>,
     losses: Vec<Loss>,
+    given_up: &'static [&'static str],
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -122,8 +123,15 @@ impl World {
             absences: Vec::new(),
             outages: Vec::new(),
             losses: Vec::new(),
+            given_up: &[],
             _alone: alone,
         }
+    }
+
+    /// Without these invariants, which its stores do not promise when they lose something.
+    pub(crate) fn giving_up(mut self, invariants: &'static [&'static str]) -> Self {
+        self.given_up = invariants;
+        self
     }
 
     /// Lets people use it while `round` breaks something and mends it, over and over, each time
@@ -271,6 +279,7 @@ impl World {
             absences: self.absences,
             outages: self.outages,
             losses: self.losses,
+            given_up: self.given_up,
             rows: self.stores.rows(self.installation.folder()),
         };
         println!("{}", history.summary());

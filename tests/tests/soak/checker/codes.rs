@@ -115,7 +115,9 @@ fn not_spent_by_trouble(
     let refused = calls.iter().filter(|call| {
         let tries = calls.iter().filter(|other| other.start <= call.end).count();
         let lives = call.end < ask.start + history.promises.lifetime;
-        let lost = |loss: &Loss| ask.start <= loss.to && loss.from <= call.end;
+        // A session that is lost leaves no row to tell who used the code.
+        let session_lost = history.gives_up("I8");
+        let lost = |loss: &Loss| ask.start <= loss.to && (loss.from <= call.end || session_lost);
         let is_kept = !history.losses.iter().any(lost);
         call.is_refused("code_gone") && tries <= history.promises.tries && lives && is_kept
     });

@@ -25,6 +25,7 @@ pub(crate) fn complaints(history: &History) -> Vec<String> {
     sessions::check(history, &known, &mut found);
     sends::check(history, &known, &mut found);
     answers::check(history, &mut found);
+    found.retain(|told| !told.get(..2).is_some_and(|name| history.gives_up(name)));
     found
 }
 

@@ -8,6 +8,7 @@ mod postgres_locked;
 mod postgres_stopped;
 mod redis_emptied;
 mod redis_full;
+mod redis_set_back;
 mod redis_stalled;
 mod redis_stopped;
 mod rolling_restart;

@@ -9,7 +9,9 @@ fn a_code_that_signs_in_twice_breaks_i1() {
 #[test]
 fn a_code_with_two_sessions_in_the_table_breaks_i1() {
     let twice = |h: &mut History| h.rows.sessions.push(row("ses_2", "usr_1", "pc_1"));
-    good().but(twice).breaks("I1", "has the sessions");
+    let history = good().but(twice);
+    history.breaks("I1", "has the sessions");
+    history.but(|h| h.given_up = &["I1"]).is_good();
 }
 
 #[test]
@@ -83,5 +85,12 @@ fn a_code_that_is_gone_and_was_not_used_breaks_i9_unless_its_tries_are_spent_or_
         to: secs(4.2),
     };
     spent.clone().but(|h| h.losses.push(lost)).is_good();
+    let later = Loss {
+        from: secs(4.7),
+        to: secs(4.8),
+    };
+    let lost_later = spent.clone().but(|h| h.losses.push(later));
+    lost_later.breaks("I9", "pc_2 was gone");
+    lost_later.but(|h| h.given_up = &["I8"]).is_good();
     spent.but(|h| h.promises.lifetime = secs(0.97)).is_good();
 }

@@ -136,6 +136,7 @@ fn good() -> History {
         absences: Vec::new(),
         outages: Vec::new(),
         losses: Vec::new(),
+        given_up: &[],
         rows: Rows {
             users: vec![("usr_1".to_owned(), "index".to_owned())],
             sessions: vec![row("ses_1", "usr_1", "pc_1")],
