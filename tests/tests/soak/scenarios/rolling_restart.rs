@@ -1,11 +1,8 @@
 //! One process after the other is replaced behind a load balancer, and nobody notices.
 
-use std::time::Duration;
-
 use servers::Redis;
 
 use crate::client::PROCESSES;
-use crate::history::{Call, History};
 use crate::stores::Stores;
 use crate::world::World;
 
@@ -32,13 +29,7 @@ async fn rolled(stores: Stores) {
         }
     };
     let history = world.under_load(round).await;
-    let has_failed = |call: &&Call| call.is_unknown() && !is_too_slow(&history, call);
-    let failed: Vec<_> = history.calls.iter().filter(has_failed).collect();
+    let calls = history.calls.iter();
+    let failed: Vec<_> = calls.filter(|call| call.is_unknown()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
-}
-
-/// Whether a machine that does much else may have kept a store from answering in time.
-fn is_too_slow(history: &History, call: &Call) -> bool {
-    let is_late = call.end - call.start > Duration::from_secs(1);
-    is_late && history.slowness(call) > Duration::from_millis(200)
 }
