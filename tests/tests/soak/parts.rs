@@ -63,7 +63,8 @@ pub(crate) const SESSIONS: Part = Part {
     ports: &["sessions"],
 };
 
-fn needs_codes(what: &What) -> bool {
+/// Whether nobody can do that without the codes.
+pub(crate) fn needs_codes(what: &What) -> bool {
     use What::{Ask, Enter, Resend, Status};
     matches!(
         what,

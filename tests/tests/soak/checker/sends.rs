@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Known, Span, between_losses, exceeded, grouped};
 use crate::history::{Call, History, Id, Moment, Reply, What, is_texted};
+use crate::parts::needs_codes;
 
 /// From then on a message whose process is gone reads as failed.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -107,9 +108,9 @@ fn resends<'a>(history: &'a History, of: &'a Id) -> impl Iterator<Item = &'a Cal
     history.calls.iter().filter(is_it)
 }
 
-/// Whether its process died with it, or the store could not be told of its end, as others were told
-/// that it was down, or a call of which nobody knows got no further than to keep the code, or to
-/// count the message.
+/// Whether its process died with it, or could not reach the codes to record its end, as others were
+/// told there who needed codes, or a call of which nobody knows got no further than to keep the code,
+/// or to count the message.
 fn may_be_stuck(history: &History, send: &Send<'_>) -> bool {
     let earlier = history.calls.iter().filter(|call| call.is_unknown());
     let mut earlier = earlier.filter(|call| call.start <= send.span.1);
@@ -121,7 +122,10 @@ fn may_be_stuck(history: &History, send: &Send<'_>) -> bool {
     let died = history.absences.iter().filter(|absence| !absence.graceful);
     let mut died = died.filter(|absence| send.processes.contains(&absence.process));
     let mut outages = history.outages.iter().filter(|outage| outage.of_codes);
-    let is_turned_away = |call: &&Call| matches!(call.reply, Reply::Unavailable { .. });
+    let is_turned_away = |call: &&Call| {
+        let is_unavailable = matches!(call.reply, Reply::Unavailable { .. });
+        is_unavailable && needs_codes(&call.what) && send.processes.contains(&call.process)
+    };
     let mut turned_away = history.calls.iter().filter(is_turned_away);
     died.any(|absence| around(absence.from, absence.from))
         || turned_away.any(|call| around(call.start, call.end))

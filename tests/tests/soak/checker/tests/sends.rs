@@ -48,10 +48,16 @@ fn a_message_that_comes_to_no_end_breaks_i6_unless_its_process_died_a_moment_ago
     resend(Reply::Nothing("reset".to_owned()))
         .but(|h| h.absences.push(dead(0, 15.02)))
         .is_good();
-    let turned_away = Reply::Unavailable { retry_after: true };
-    stuck(20.0)
-        .and([(11.0, of("ses_1").0, turned_away)])
-        .is_good();
+    let turned_away = |what| {
+        let reply = Reply::Unavailable { retry_after: true };
+        stuck(20.0).and([(11.0, what, reply)])
+    };
+    turned_away(enter("pc_3")).is_good();
+    turned_away(of("ses_1").0).breaks("I6", "still under way");
+    let elsewhere = |h: &mut History| h.calls.last_mut().unwrap().process = 1;
+    turned_away(enter("pc_3"))
+        .but(elsewhere)
+        .breaks("I6", "still under way");
 }
 
 #[test]
