@@ -2,10 +2,10 @@
 
 use std::task::{Context, Waker};
 
-use domain::auth::{AuthError, Grant, Limits, SignIn};
+use domain::auth::{AuthError, Limits};
 use futures_util::future::{join, join_all};
 
-use crate::support::{Fake, HOUR, PHONE, World, block_on, home, limit};
+use crate::support::{Fake, HOUR, PHONE, World, block_on, for_tokens, home, limit};
 
 #[test]
 fn of_parallel_right_codes_one_signs_in() {
@@ -14,11 +14,7 @@ fn of_parallel_right_codes_one_signs_in() {
         let id = world.code_for(PHONE);
         let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
         let tries = (0..10).map(|_| {
-            let sign_in = SignIn {
-                code: digits,
-                caller,
-                grant: Grant::Tokens,
-            };
+            let sign_in = for_tokens(digits, caller);
             world.auth.sign_in(text, sign_in)
         });
         let answers = block_on(join_all(tries));
@@ -40,11 +36,7 @@ fn of_a_thousand_parallel_wrong_codes_five_are_judged() {
     let id = world.code_for(PHONE);
     let (text, wrong, caller) = (&id.to_string(), &world.wrong(), &home());
     let tries = (0..1000).map(|_| {
-        let sign_in = SignIn {
-            code: wrong,
-            caller,
-            grant: Grant::Tokens,
-        };
+        let sign_in = for_tokens(wrong, caller);
         world.auth.sign_in(text, sign_in)
     });
     let answers = block_on(join_all(tries));
@@ -72,11 +64,7 @@ fn parallel_first_sign_ins_of_one_phone_make_one_user() {
         let digits: Vec<_> = ids.iter().map(|id| world.digits(*id)).collect();
         let caller = &home();
         let entering = texts.iter().zip(&digits).map(|(id, code)| {
-            let sign_in = SignIn {
-                code,
-                caller,
-                grant: Grant::Tokens,
-            };
+            let sign_in = for_tokens(code, caller);
             world.auth.sign_in(id, sign_in)
         });
         let entered = block_on(join_all(entering));
@@ -93,11 +81,7 @@ fn a_code_tried_by_id_and_by_phone_at_once_signs_in_once() {
         let world = World::over(Fake::new(seed, true), |_| {});
         let id = world.code_for(PHONE);
         let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
-        let sign_in = SignIn {
-            code: digits,
-            caller,
-            grant: Grant::Tokens,
-        };
+        let sign_in = for_tokens(digits, caller);
         let by_id = world.auth.sign_in(text, sign_in);
         let by_phone = world.auth.sign_in_by_phone(PHONE, sign_in);
         let (by_id, by_phone) = block_on(join(by_id, by_phone));
@@ -116,11 +100,7 @@ fn a_user_deleted_during_a_sign_in_leaves_no_session() {
         world.fake.advance(HOUR);
         let id = world.code_for(PHONE);
         let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
-        let sign_in = SignIn {
-            code: digits,
-            caller,
-            grant: Grant::Tokens,
-        };
+        let sign_in = for_tokens(digits, caller);
         let entering = world.auth.sign_in(text, sign_in);
         let (answer, deleted) = block_on(join(entering, world.auth.delete_user(PHONE)));
         deleted.unwrap();
@@ -149,11 +129,7 @@ fn parallel_wrong_guesses_at_all_codes_of_a_phone_stay_within_its_budget() {
         });
         let ids = [(); 3].map(|()| world.code_for(PHONE).to_string());
         let (wrong, caller) = (&world.wrong(), &home());
-        let sign_in = SignIn {
-            code: wrong,
-            caller,
-            grant: Grant::Tokens,
-        };
+        let sign_in = for_tokens(wrong, caller);
         let by_id = ids.iter().cycle().take(60);
         let by_id = join_all(by_id.map(|id| world.auth.sign_in(id, sign_in)));
         let by_phone = (0..20).map(|_| world.auth.sign_in_by_phone(PHONE, sign_in));
@@ -173,11 +149,7 @@ fn a_call_dropped_at_any_moment_leaves_the_strict_side() {
         let id = world.code_for(PHONE);
         let before = world.snapshot();
         let (text, digits, caller) = (&id.to_string(), &world.digits(id), &home());
-        let sign_in = SignIn {
-            code: digits,
-            caller,
-            grant: Grant::Tokens,
-        };
+        let sign_in = for_tokens(digits, caller);
         {
             let mut call = Box::pin(world.auth.sign_in(text, sign_in));
             let mut context = Context::from_waker(Waker::noop());

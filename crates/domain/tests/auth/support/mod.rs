@@ -240,6 +240,15 @@ impl World {
     }
 }
 
+/// A sign-in whose session is held by tokens.
+pub fn for_tokens<'a>(code: &'a str, caller: &'a Caller) -> SignIn<'a> {
+    SignIn {
+        code,
+        caller,
+        grant: Grant::Tokens,
+    }
+}
+
 pub fn tokens(entered: &SignedIn) -> &Tokens {
     match &entered.credentials {
         Credentials::Tokens(tokens) => tokens,
